@@ -1,0 +1,1 @@
+"""The control process: store, providers, local API, event stream."""

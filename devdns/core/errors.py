@@ -1,0 +1,62 @@
+"""What can go wrong, as a person should read it: one line that names the value and the culprit, and a hint that mends it.
+
+Every error that reaches the command line is a `DevdnsError`; its `exit_code` is the process's. Foreign exceptions are
+translated at the edge that called the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class DevdnsError(Exception):
+    """A failure with a reason in words. `str()` is one line: the message, and the hint after a dash if there is one."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} - {self.hint}" if self.hint else self.message
+
+
+class NameRefused(DevdnsError):
+    """A name that cannot be claimed or looked up: bad syntax, outside the zones, or reserved."""
+
+    exit_code = 2
+
+
+class TargetRefused(DevdnsError):
+    """A target that cannot be parsed, or that must not be routed to."""
+
+    exit_code = 2
+
+
+class UsageRefused(DevdnsError):
+    """Wrong flags, wrong values, an address that cannot be had."""
+
+    exit_code = 2
+
+
+class NotRunning(DevdnsError):
+    """No devdns answers for this state folder."""
+
+    exit_code = 3
+
+
+class FrameRefused(DevdnsError):
+    """Bytes on the snapshot socket that are not a frame; the connection is closed."""
+
+
+class ConfigRefused(DevdnsError):
+    """A configuration with problems: all of them, each led by its key path (`docker.hosts: ...`)."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[str], where: str = "configuration", hint: str = "") -> None:
+        self.problems = tuple(problems)
+        self.where = where
+        super().__init__("\n".join(f"{where}: {problem}" for problem in self.problems), hint)

@@ -1,0 +1,137 @@
+"""Frames of `snapshots.sock`: a 4-byte big-endian length, then one msgspec (MessagePack) value of a tagged type.
+
+Control sends `Hello`, the table in `Slice`s, then a `Change` for each generation; a follower that misses one asks by
+`Resync`. Bytes in, values out: the sockets are elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from devdns.core.config import Config
+from devdns.core.errors import FrameRefused
+from devdns.core.routes import Change, Route, RouteTable
+
+VERSION = 1
+SLICE = 1_000
+MAX_FRAME = 16 << 20
+HEADER = 4
+
+
+class Hello(Struct, frozen=True, tag="hello"):
+    """First frame of a connection: what the parts need to know besides routes. `http` are the proxy's (address, port)."""
+
+    version: int
+    instance: str
+    config: Config
+    http: tuple[tuple[str, int], ...] = ()
+
+
+class Slice(Struct, frozen=True, tag="slice"):
+    """A part of a whole table of one generation; after the `last` one the table is complete."""
+
+    generation: int
+    routes: tuple[Route, ...]
+    last: bool
+
+
+class Resync(Struct, frozen=True, tag="resync"):
+    """A follower asks for the whole table again."""
+
+
+Frame = Hello | Slice | Change | Resync
+_decoder = msgspec.msgpack.Decoder(Frame)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(frame: Frame) -> bytes:
+    """One frame, length first; raises `FrameRefused` when it is over `MAX_FRAME` bytes."""
+    body = _encoder.encode(frame)
+    if len(body) > MAX_FRAME:
+        raise FrameRefused(f"frame of {len(body)} bytes is over {MAX_FRAME}")
+    return len(body).to_bytes(HEADER, "big") + body
+
+
+def slices(table: RouteTable) -> Iterator[Slice]:
+    """The whole table as slices of at most `SLICE` routes; an empty table is one empty last slice."""
+    routes = list(table)
+    starts = range(0, len(routes) or 1, SLICE)
+    for start in starts:
+        yield Slice(table.generation, tuple(routes[start : start + SLICE]), last=start + SLICE >= len(routes))
+
+
+class FrameReader:
+    """Cuts a byte stream into frames; holds at most one unfinished frame."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Frames completed by `data`, in order; raises `FrameRefused` on anything else."""
+        self._buffer += data
+        while len(self._buffer) >= HEADER:
+            size = int.from_bytes(self._buffer[:HEADER], "big")
+            if size > MAX_FRAME:
+                raise FrameRefused(f"frame of {size} bytes is over {MAX_FRAME}")
+            if len(self._buffer) < HEADER + size:
+                return
+            body = bytes(self._buffer[HEADER : HEADER + size])
+            del self._buffer[: HEADER + size]
+            try:
+                yield _decoder.decode(body)
+            except msgspec.MsgspecError as error:
+                raise FrameRefused(f"not a frame: {error}") from None
+
+
+class TableView:
+    """What the resolver and the proxy hold: one attribute that is swapped whole. `hello` is None until control spoke."""
+
+    __slots__ = ("hello", "table")
+
+    def __init__(self, hello: Hello | None = None, table: RouteTable | None = None) -> None:
+        self.hello = hello
+        self.table = table or RouteTable()
+
+
+class Follower:
+    """Applies frames to a view. `complete` turns true with the first whole table and stays so."""
+
+    def __init__(self, view: TableView) -> None:
+        self.view = view
+        self.complete = False
+        self._pending: RouteTable | None = None
+        self._stale = True
+
+    def restart(self) -> None:
+        """A new connection: the table in force stays until the new one is whole."""
+        self._pending = None
+        self._stale = True
+
+    def take(self, frame: Frame) -> Resync | None:
+        """Applies one frame; returns what to ask of control, if anything."""
+        if isinstance(frame, Hello):
+            if frame.version != VERSION:
+                raise FrameRefused(
+                    f"control speaks frames of version {frame.version}, this part {VERSION}", "restart devdns"
+                )
+            self.view.hello = frame
+        elif isinstance(frame, Slice):
+            self._gather(frame)
+        elif isinstance(frame, Change) and not self._stale:
+            if frame.generation == self.view.table.generation + 1:
+                self.view.table = self.view.table.apply(frame)
+            else:
+                self.restart()
+                return Resync()
+        return None
+
+    def _gather(self, frame: Slice) -> None:
+        table = self._pending if self._pending is not None else RouteTable(generation=frame.generation)
+        table.extend(frame.routes)
+        if frame.last:
+            self.view.table, self._pending, self._stale, self.complete = table, None, False, True
+        else:
+            self._pending = table

@@ -1,0 +1,145 @@
+"""Names: the only place that lower-cases, IDNA-encodes and checks them (RFC 1123 section 2.1, RFC 1035 section 2.3.4).
+
+A *host* here is always canonical: ASCII, lower case, no trailing dot, at most 253 characters. A *claim* is what a person
+writes (`api`, `api.shop`, `api/v2`, `*.api`, a full name inside a zone); it becomes a host and a path prefix.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from devdns.core.errors import NameRefused
+
+MAX_HOST = 253
+MAX_LABEL = 63
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+PREFIX = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+")
+PORT = re.compile(r"[0-9]{0,5}")
+IPV6 = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\]")
+CONTROL_LABEL = "devdns"
+RESERVED_HOST = "localhost"
+
+
+def canonical(text: str) -> str:
+    """A host name in canonical form; raises `NameRefused` naming the label that is wrong."""
+    host = text.removesuffix(".")
+    if not host.isascii():
+        host = _to_ascii(host)
+    host = host.lower()
+    if not host or len(host) > MAX_HOST:
+        raise NameRefused(
+            f"name {text!r} is {'empty' if not host else f'{len(host)} characters long, over {MAX_HOST}'}"
+        )
+    for label in host.split("."):
+        _check_label(label, text)
+    return host
+
+
+def _to_ascii(host: str) -> str:
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise NameRefused(f"name {host!r} is not a valid internationalised name: {error}") from None
+
+
+def _check_label(label: str, name: str) -> None:
+    if len(label) > MAX_LABEL:
+        raise NameRefused(f"name {name!r}: label {label[:20]!r}... is {len(label)} characters long, over {MAX_LABEL}")
+    if not LABEL.fullmatch(label):
+        raise NameRefused(f"name {name!r}: label {label!r} may hold only letters, digits and inner hyphens (RFC 1123)")
+    if label.startswith("xn--"):
+        try:
+            label.encode("ascii").decode("idna")
+        except UnicodeError:
+            raise NameRefused(f"name {name!r}: label {label!r} is not valid punycode") from None
+
+
+class Zones(Struct, frozen=True):
+    """The zones devdns is authoritative for, canonical; the first one completes short names."""
+
+    names: tuple[str, ...] = ("dev.test",)
+
+    @property
+    def first(self) -> str:
+        return self.names[0]
+
+    def of(self, host: str) -> str | None:
+        """The longest zone that holds the canonical `host` (its apex included), or None."""
+        inside = [zone for zone in self.names if host == zone or host.endswith("." + zone)]
+        return max(inside, key=len, default=None)
+
+    def is_own(self, host: str) -> bool:
+        """True for the names devdns answers itself: each apex and `devdns.ZONE`."""
+        return any(host in (zone, f"{CONTROL_LABEL}.{zone}") for zone in self.names)
+
+
+class Claim(Struct, frozen=True, order=True):
+    """A claimable place: a canonical host (perhaps `*.` in front) and a path prefix, `""` or `/v2`."""
+
+    host: str
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return self.host + self.prefix
+
+
+def parse_claim(text: str, zones: Zones) -> Claim:
+    """`api`, `api.shop`, `api/v2`, `*.api` or a full name inside a zone; raises `NameRefused`."""
+    name, slash, rest = text.strip().partition("/")
+    prefix = ("/" + rest).rstrip("/") if slash else ""
+    if prefix and not PREFIX.fullmatch(prefix):
+        raise NameRefused(f"path prefix {prefix!r} of {text!r} is not a plain path", "write it like api/v2")
+    if prefix and any(segment in (".", "..") for segment in prefix.split("/")):
+        raise NameRefused(f"path prefix {prefix!r} of {text!r} holds a dot segment")
+    wildcard = name.startswith("*.")
+    if name in ("*", ""):
+        raise NameRefused(f"name {text!r} cannot be claimed", "claim a name such as api, or *.api")
+    host = _complete(canonical(name[2:] if wildcard else name), zones)
+    return Claim(_claimable(f"*.{host}" if wildcard else host, text, zones), prefix)
+
+
+def _complete(host: str, zones: Zones) -> str:
+    if zones.of(host) or host == RESERVED_HOST or host.endswith("." + RESERVED_HOST):
+        return host
+    full = f"{host}.{zones.first}"
+    if len(full) > MAX_HOST:
+        raise NameRefused(f"name {full[:40]!r}... is {len(full)} characters long, over {MAX_HOST}")
+    return full
+
+
+def _claimable(host: str, text: str, zones: Zones) -> str:
+    bare = host.removeprefix("*.")
+    if bare == RESERVED_HOST or bare.endswith("." + RESERVED_HOST):
+        raise NameRefused(f"name {text!r} is reserved: localhost cannot be claimed (RFC 6761)")
+    if zones.is_own(bare) and (bare == host or bare in zones.names):
+        raise NameRefused(f"name {text!r} is reserved: devdns itself answers at {bare}")
+    return host
+
+
+def parse_authority(value: str) -> tuple[str, int | None] | None:
+    """A Host field value (RFC 9110 section 7.2) as (canonical host, port); None when it is not one.
+
+    The host of an IP literal keeps its brackets; one trailing dot is dropped; port 0 to 65535, None when absent.
+    """
+    literal = IPV6.match(value)
+    host, colon, port = (literal.group(), *_after(value[literal.end() :])) if literal else value.partition(":")
+    if not host or not PORT.fullmatch(port) or (port and int(port) > 65535) or (literal and not colon and port):
+        return None
+    if not literal:
+        if not host.isascii():
+            return None
+        host = host.removesuffix(".").lower()
+        if not host or len(host) > MAX_HOST or not all(_plain(label) for label in host.split(".")):
+            return None
+    return host.lower(), int(port) if port else None
+
+
+def _after(rest: str) -> tuple[str, str]:
+    return (":", rest[1:]) if rest.startswith(":") else ("", rest)
+
+
+def _plain(label: str) -> bool:
+    """A label a Host may carry: RFC 1123 plus underscores, which browsers send."""
+    return 0 < len(label) <= MAX_LABEL and label.replace("-", "").replace("_", "").isalnum()

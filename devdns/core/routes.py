@@ -1,0 +1,255 @@
+"""Routes and the immutable table of them that readers take once per request.
+
+A `Route` binds a claim (host and path prefix) to a pool of targets. `RouteTable` answers look-ups: exact host, then the
+longest wildcard, then the longest path prefix by whole segments. A table never changes; `apply` makes the next one and
+copies one shard of it, so that a change among 100,000 routes costs microseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from ipaddress import ip_address
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from devdns.core.errors import TargetRefused
+from devdns.core.names import Claim, canonical
+
+SHARDS = 256
+SCHEMES = ("http", "https", "h2c")
+TARGET = re.compile(
+    r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+):)?(?P<port>[0-9]{1,5})/?"
+)
+DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80}
+
+
+class State(StrEnum):
+    """What a route can do now; only `live` takes traffic at once."""
+
+    LIVE = "live"
+    STARTING = "starting"
+    RESTARTING = "restarting"
+    UNHEALTHY = "unhealthy"
+    UNREACHABLE = "unreachable"
+
+
+class Target(Struct, frozen=True, gc=False, order=True):
+    """Where requests go: an address and a port, or the path of a Unix socket (then `host` is empty and `port` 0)."""
+
+    host: str
+    port: int
+    scheme: str = "http"
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+def parse_target(text: str | int, scheme: str | None = None) -> Target:
+    """`5173`, `host:port`, `http(s)|h2c://host:port`, `unix:/path`; raises `TargetRefused`. A bare port is 127.0.0.1's."""
+    raw = str(text).strip()
+    if raw.startswith("unix:"):
+        path = raw.removeprefix("unix:")
+        if not path.startswith("/") or "\0" in path:
+            raise TargetRefused(
+                f"target {raw!r}: a Unix socket needs an absolute path", "write it like unix:/run/app.sock"
+            )
+        return Target("", 0, scheme or "http", path)
+    if "://" in raw and not re.search(r":[0-9]+/?$", raw):
+        named = raw.partition("://")[0]
+        raw = f"{raw.rstrip('/')}:{DEFAULT_PORTS.get(named, 0)}"
+    found = TARGET.fullmatch(raw)
+    if not found:
+        raise TargetRefused(
+            f"target {str(text)!r} is not a port, host:port, URL or unix:/path", "write it like 5173 or 127.0.0.1:5173"
+        )
+    port, named = int(found["port"]), found["scheme"] or scheme or "http"
+    if not 0 < port < 65536:
+        raise TargetRefused(f"target {str(text)!r}: port {port} is not between 1 and 65535")
+    if named not in SCHEMES:
+        raise TargetRefused(f"target {str(text)!r}: scheme {named!r} is not one of {', '.join(SCHEMES)}")
+    return Target(_target_host(found["host"] or "127.0.0.1", str(text)), port, named)
+
+
+def _target_host(host: str, text: str) -> str:
+    """The address or name; what leads to link-local, multicast or unspecified addresses is refused (SSRF)."""
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return canonical(host)
+    if address.is_link_local or address.is_unspecified or address.is_multicast:
+        raise TargetRefused(
+            f"target {text!r}: {address} is not an address of a service", "use 127.0.0.1 for this machine"
+        )
+    return str(address)
+
+
+class Options(Struct, frozen=True, gc=False):
+    """How a route treats requests. Times in seconds; None means the default of the proxy."""
+
+    strip: bool = False
+    host: str | None = None
+    health: str | None = None
+    hold: float | None = None
+    timeout: float | None = None
+
+
+class Route(Struct, frozen=True, gc=False, kw_only=True):
+    """One claim of one owner in one source.
+
+    `source` is its provider (`manual`, `file:/path`, `docker`, `mdns`, ...), `owner` who claims inside that source (equal
+    owners of one claim form a pool), `origin` where a person finds it (`devdns.yml:12`, `container shop-api-1, label dev.route`).
+    """
+
+    host: str
+    prefix: str = ""
+    targets: tuple[Target, ...]
+    source: str
+    owner: str = ""
+    origin: str = ""
+    state: State = State.LIVE
+    reason: str = ""
+    options: Options = Options()
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(self.host, self.prefix)
+
+    @property
+    def name(self) -> str:
+        return self.host + self.prefix
+
+
+def pool(routes: Iterable[Route]) -> Route:
+    """Routes of one owner for one claim as a single one: the targets of the live ones, or of all when none is live."""
+    every = list(routes)
+    live = [route for route in every if route.state is State.LIVE]
+    chosen = live or every
+    targets = tuple(dict.fromkeys(target for route in chosen for target in route.targets))
+    return chosen[0] if len(every) == 1 else replace(chosen[0], targets=targets)
+
+
+class Conflict(Struct, frozen=True, gc=False):
+    """A claim that lost: kept as data and shown, never merged."""
+
+    winner: Route
+    loser: Route
+
+
+class Change(Struct, frozen=True, tag="change"):
+    """From one generation of the table to the next: claims that left, routes that came or changed."""
+
+    generation: int
+    removed: tuple[Claim, ...] = ()
+    added: tuple[Route, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.removed or self.added)
+
+
+Shards = tuple[dict[str, tuple[Route, ...]], ...]
+
+
+class RouteTable:
+    """An immutable index of routes. `len` and iteration are over routes; `hosts` lists the hosts."""
+
+    __slots__ = ("_shards", "_wildcards", "generation")
+
+    def __init__(
+        self, routes: Iterable[Route] = (), generation: int = 0, *, shards: Shards | None = None, wildcards: int = 0
+    ) -> None:
+        self.generation = generation
+        self._shards = shards or tuple({} for _ in range(SHARDS))
+        self._wildcards = wildcards
+        self.extend(routes)
+
+    def extend(self, routes: Iterable[Route]) -> None:
+        """Fills a table that nobody reads yet, part by part; once handed out a table never changes."""
+        for route in routes:
+            new = _put(self._shards[hash(route.host) % SHARDS], route)
+            self._wildcards += new and route.host.startswith("*.")
+
+    def lookup(self, host: str, path: str = "/") -> Route | None:
+        """The route for a canonical host and a raw path (no query), or None."""
+        found = _longest(self.at(host), path)
+        if found is not None or not self._wildcards:
+            return found
+        parent = host
+        while parent := parent.partition(".")[2]:
+            found = _longest(self.at("*." + parent), path)
+            if found is not None:
+                return found
+        return None
+
+    def at(self, host: str) -> tuple[Route, ...]:
+        """The routes of exactly this host (which may be a `*.` one), longest prefix first."""
+        return self._shards[hash(host) % SHARDS].get(host, ())
+
+    def get(self, claim: Claim) -> Route | None:
+        return next((route for route in self.at(claim.host) if route.prefix == claim.prefix), None)
+
+    def hosts(self) -> Iterator[str]:
+        for shard in self._shards:
+            yield from shard
+
+    def apply(self, change: Change) -> RouteTable:
+        """The next table. Shards that the change does not touch are shared with this one."""
+        shards, copied = list(self._shards), set[int]()
+        wildcards = self._wildcards
+
+        def shard(host: str) -> dict[str, tuple[Route, ...]]:
+            index = hash(host) % SHARDS
+            if index not in copied:
+                shards[index] = dict(shards[index])
+                copied.add(index)
+            return shards[index]
+
+        for claim in change.removed:
+            wildcards -= _drop(shard(claim.host), claim) and claim.host.startswith("*.")
+        for route in change.added:
+            wildcards += _put(shard(route.host), route) and route.host.startswith("*.")
+        return RouteTable(generation=change.generation, shards=tuple(shards), wildcards=wildcards)
+
+    def __iter__(self) -> Iterator[Route]:
+        for shard in self._shards:
+            for routes in shard.values():
+                yield from routes
+
+    def __len__(self) -> int:
+        return sum(len(routes) for shard in self._shards for routes in shard.values())
+
+    def __repr__(self) -> str:
+        return f"<RouteTable generation {self.generation}, {len(self)} routes>"
+
+
+def _longest(routes: tuple[Route, ...], path: str) -> Route | None:
+    for route in routes:
+        prefix = route.prefix
+        if not prefix or (path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")):
+            return route
+    return None
+
+
+def _put(shard: dict[str, tuple[Route, ...]], route: Route) -> bool:
+    """Adds or replaces one route; True when its host is new."""
+    there = shard.get(route.host, ())
+    others = [other for other in there if other.prefix != route.prefix]
+    shard[route.host] = tuple(sorted([*others, route], key=lambda each: -len(each.prefix)))
+    return not there
+
+
+def _drop(shard: dict[str, tuple[Route, ...]], claim: Claim) -> bool:
+    """Removes one route; True when its host is gone."""
+    there = shard.get(claim.host, ())
+    left = tuple(route for route in there if route.prefix != claim.prefix)
+    if left:
+        shard[claim.host] = left
+    else:
+        shard.pop(claim.host, None)
+    return bool(there) and not left

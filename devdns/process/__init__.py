@@ -1,0 +1,1 @@
+"""What the child processes share: inherited sockets, privileges, the snapshot link, logging."""

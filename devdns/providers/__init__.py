@@ -1,0 +1,1 @@
+"""Sources of routes, one file each. A provider imports core only, never another provider."""

@@ -1,0 +1,1 @@
+"""What devdns changes on the machine: plan, apply, undo."""

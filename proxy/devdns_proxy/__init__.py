@@ -1,0 +1,1 @@
+"""The reverse proxy: HTTP in, HTTP out, by the table in force."""

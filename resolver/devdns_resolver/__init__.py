@@ -1,0 +1,1 @@
+"""The DNS responder: packets in, packets out, from the table in force."""

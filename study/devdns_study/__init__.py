@@ -1,0 +1,1 @@
+"""The usability study: instruments, sessions, scores."""
