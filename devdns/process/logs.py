@@ -1,0 +1,54 @@
+"""Logging: structlog, pretty on a terminal and JSON otherwise, always one line an event, on standard error.
+
+Values come from labels, TXT records and hosts, so control and bidirectional characters are written as escapes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+SECRET = re.compile(r"token|secret|password|authorization|cookie|(?:^|_)key(?:$|_)", re.IGNORECASE)
+
+
+def configure(part: str, *, debug: bool = False) -> None:
+    """Sets structlog up for this process; every event carries `part` (the process's role)."""
+    terminal = sys.stderr.isatty()
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=terminal) if terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            guard,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(part=part)
+
+
+def guard(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hides secrets by their key and escapes what could forge a line or drive a terminal."""
+    return {key: "hidden" if SECRET.search(key) else _plain(value) for key, value in event.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return UNSAFE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), value)
+    if isinstance(value, int | float | bool | None):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return _plain(str(value))

@@ -1,0 +1,140 @@
+"""The parts list of the child processes: what each is made of, how it starts and how it stops.
+
+`PARTS` maps a name to a factory that imports all the part will ever need; nothing is imported after that, because
+the privileges (and with them perhaps the way to the modules) are given up next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import encodings.idna  # noqa: F401 - codecs are found by name at first use, which may be after the privilege drop
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from devdns.core.config import Config, load, parse
+from devdns.core.frames import TableView
+from devdns.process.inherit import Inherited
+from devdns.process.link import Link
+
+DOCKER_SOCKET = "unix:///var/run/docker.sock"
+DRAIN = 8.0  # seconds for requests in flight; the supervisor's own bound is longer
+
+
+class Part(Protocol):
+    """What a child process runs. `groups` are the extra groups it keeps."""
+
+    groups: tuple[int, ...]
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class ControlPart:
+    """Control: store, providers, API, snapshots."""
+
+    def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:
+        from devdns.control.control import Control  # noqa: PLC0415 - each process imports its own part only
+
+        config = settings(environ)
+        self.groups = docker_groups(config.docker.hosts or (environ.get("DOCKER_HOST", DOCKER_SOCKET),))
+        self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web")]
+        self._control = Control(config, environ.get("DEVDNS_CONFIG"), tuple(inherited.listening.get("http", ())))
+
+    async def start(self) -> None:
+        await self._control.start(*self._sockets)
+
+    async def stop(self) -> None:
+        await self._control.stop()
+
+
+class Follower:
+    """A part that follows control's snapshots."""
+
+    groups: tuple[int, ...] = ()
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.view = TableView()
+        self._path = environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock")
+        self._task: asyncio.Task[None] | None = None
+
+    async def follow(self) -> None:
+        """Returns once the first whole table is there."""
+        link = Link(self.view, self._path)
+        self._task = asyncio.create_task(link.run())
+        await link.ready.wait()
+
+    async def unfollow(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+
+
+class ResolverPart(Follower):
+    """The DNS responder."""
+
+    def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:
+        from devdns_resolver.server import Resolver  # noqa: PLC0415 - each process imports its own part only
+
+        super().__init__(environ)
+        self._udp, self._tcp = inherited.named("dns-udp"), inherited.named("dns-tcp")
+        self._resolver = Resolver(self.view)
+
+    async def start(self) -> None:
+        await self.follow()
+        await self._resolver.start(self._udp, self._tcp)
+
+    async def stop(self) -> None:
+        await self._resolver.stop(DRAIN)
+        await self.unfollow()
+
+
+class ProxyPart(Follower):
+    """The reverse proxy."""
+
+    def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:
+        from devdns_proxy.server import Proxy  # noqa: PLC0415 - each process imports its own part only
+
+        super().__init__(environ)
+        self._listening = inherited.named("http")
+        self._proxy = Proxy(self.view, environ.get("DEVDNS_WEB", "web.sock"))
+
+    async def start(self) -> None:
+        await self.follow()
+        await self._proxy.start(self._listening)
+
+    async def stop(self) -> None:
+        await self._proxy.drain(DRAIN)
+        await self.unfollow()
+
+
+PARTS: dict[str, Callable[[Mapping[str, str], Inherited], Part]] = {
+    "control": ControlPart,
+    "resolver": ResolverPart,
+    "proxy": ProxyPart,
+}
+
+
+def settings(environ: Mapping[str, str]) -> Config:
+    """The settings `devdns up` decided, fixed for the life of the stack; stand-alone parts read them themselves."""
+    decided = environ.get("DEVDNS_SETTINGS")
+    if decided is not None:
+        return msgspec.json.decode(decided, type=Config)
+    path = environ.get("DEVDNS_CONFIG")
+    return load(parse(Path(path).read_text("utf-8"), path) if path else None, environ)
+
+
+def docker_groups(hosts: Iterable[str]) -> tuple[int, ...]:
+    """The groups that may use the Docker sockets, so that control can once it is no longer root; root's group never."""
+    groups = set()
+    for host in hosts:
+        with contextlib.suppress(OSError, ValueError):
+            found = Path(host.removeprefix("unix://")).stat()
+            if stat.S_ISSOCK(found.st_mode) and found.st_gid:
+                groups.add(found.st_gid)
+    return tuple(groups)

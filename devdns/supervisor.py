@@ -1,0 +1,330 @@
+"""The supervisor: binds every listening socket and keeps it, starts the other processes with them, restarts what dies.
+
+Standard library only and no event loop library, so that it stays small and has nothing in it that could fail. A child that
+dies costs no new connection: the kernel queues them on the sockets kept here. `supervisor.json` in the state folder says
+what runs; `supervisor.lock` is held as long as this process lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from devdns.core.errors import DevdnsError, UsageRefused
+from devdns.listeners import Listeners, Wanted, bind_unix, open_listeners, show
+
+UNIX_SOCKETS = ("control", "snapshots", "web")
+GRACE = 10.0  # seconds for a child to drain before it is killed
+QUICK_DEATH = 1.0  # a child that lived shorter than this is restarted with a growing delay
+MAX_DELAY = 5.0
+START_BOUND = 15.0
+READY = b"R"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run, as `devdns up` decided it; arrives as JSON in `DEVDNS_PLAN`."""
+
+    state_dir: Path
+    listeners: tuple[Wanted, ...]
+    workers: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Plan:
+        row = json.loads(text)
+        wanted = tuple(Wanted.parse(each) for each in row["listeners"])
+        return cls(Path(row["state_dir"]), wanted, int(row.get("workers", 1)))
+
+
+@dataclass
+class Child:
+    """One process: what it is given, and how it fares. `due` is when it is to be started again, 0 while it runs."""
+
+    name: str
+    sockets: list[tuple[str, socket.socket]]
+    process: subprocess.Popen[bytes] | None = None
+    line: socket.socket | None = None
+    state: str = "starting"
+    since: float = 0.0
+    restarts: int = 0
+    quick_deaths: int = 0
+    due: float = 0.0
+
+    @property
+    def part(self) -> str:
+        return self.name.partition("-")[0]
+
+
+class Supervisor:
+    """Runs until told to stop; `run` returns the exit code."""
+
+    def __init__(self, plan: Plan, environ: Mapping[str, str], out: TextIO) -> None:
+        self._plan = plan
+        self._out = out
+        self._environ = {key: value for key, value in environ.items() if key != "DEVDNS_PLAN"}
+        self._selector = selectors.DefaultSelector()
+        self._children: list[Child] = []
+        self._listeners = Listeners()
+        self._unix: list[tuple[str, socket.socket]] = []
+        self._stops = 0
+        self._started = time.monotonic()
+        self._announced = False
+        self._exit = 0
+
+    def run(self) -> int:
+        os.chdir(self._plan.state_dir)
+        lock = hold_lock()
+        self._watch_signals()
+        try:
+            self._bind()
+            self._start_all()
+            while not self._stops and not self._exit:
+                self._turn()
+        finally:
+            self._shutdown()
+            lock.close()
+        return self._exit
+
+    def _bind(self) -> None:
+        self._listeners = open_listeners(self._plan.listeners)
+        self._unix = [(name, bind_unix(f"{name}.sock")) for name in UNIX_SOCKETS]
+        if os.geteuid() == 0:
+            uid, gid = identity(self._environ, Path())
+            self._environ["DEVDNS_RUN_AS"] = f"{uid}:{gid}"
+            for path in (Path(), *Path().iterdir()):
+                os.chown(path, uid, gid, follow_symlinks=False)
+        self._environ["DEVDNS_LISTENING"] = json.dumps(self._listeners.addresses)
+        self._environ["DEVDNS_INSTANCE"] = uuid.uuid4().hex
+        for note in self._listeners.notes:
+            self._say(note)
+
+    def _start_all(self) -> None:
+        dns = [each for each in self._listeners.sockets if each[0].startswith("dns")]
+        http = [each for each in self._listeners.sockets if each[0] == "http"]
+        proxies = [Child(f"proxy-{number}", http) for number in range(1, self._plan.workers + 1)]
+        self._children = [Child("control", self._unix), Child("resolver", dns), *proxies]
+        for child in self._children:
+            self._start(child)
+
+    def _start(self, child: Child) -> None:
+        ours, theirs = socket.socketpair()
+        fds = [sock.fileno() for _, sock in child.sockets]
+        named = ",".join(f"{name}={sock.fileno()}" for name, sock in child.sockets)
+        with theirs:
+            child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
+                [sys.executable, "-m", "devdns.process.child", child.part],
+                env={**self._environ, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
+                pass_fds=[*fds, theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                process_group=0,  # a Ctrl-C in the terminal is ours to turn into an orderly stop
+            )
+        ours.setblocking(False)
+        self._selector.register(ours, selectors.EVENT_READ, child)
+        child.line, child.state, child.since, child.due = ours, "starting", time.monotonic(), 0.0
+        self._record()
+
+    def _start_again(self, child: Child) -> None:
+        try:
+            self._start(child)
+        except OSError as error:  # no memory or no processes left now: the next try may do better
+            child.due = time.monotonic() + MAX_DELAY
+            self._say(f"{child.name} cannot be started: {error.strerror}; trying again in {MAX_DELAY:.0f} s")
+
+    def _turn(self) -> None:
+        """Waits for a signal, a word of a child or the next start that is due, and acts on it."""
+        now = time.monotonic()
+        due = [child.due - now for child in self._children if child.due]
+        if not self._announced:
+            due.append(self._started + START_BOUND - now)
+        for key, _ in self._selector.select(max(0.0, min(due)) if due else None):
+            if isinstance(key.data, Child):
+                self._hear(key.data)
+            else:
+                self._read_signals()
+        self._reap()
+        for child in self._children:
+            if child.due and child.due <= time.monotonic():
+                self._start_again(child)
+        if not self._announced and time.monotonic() - self._started > START_BOUND:
+            slow = ", ".join(child.name for child in self._children if child.state != "running")
+            self._say(f"{slow} did not get ready within {START_BOUND:.0f} s")
+            self._exit = 1
+
+    def _hear(self, child: Child) -> None:
+        """A child says that it is ready, or its end of the line closed."""
+        try:
+            word = child.line.recv(64) if child.line else b""
+        except OSError:
+            word = b""
+        if not word:
+            self._hang_up(child)
+        elif READY in word:
+            child.state = "running"
+            self._record()
+            self._announce()
+
+    def _announce(self) -> None:
+        if self._announced or any(child.state != "running" for child in self._children):
+            return
+        self._announced = True
+        where = "  ".join(
+            f"{role} {' '.join(show(each) for each in addresses)}"
+            for role, addresses in self._listeners.addresses.items()
+            if addresses
+        )
+        self._say(f"ready  {where}")
+
+    def _reap(self) -> None:
+        for child in self._children:
+            if child.process is not None and (code := child.process.poll()) is not None:
+                self._buried(child, code)
+
+    def _buried(self, child: Child, code: int) -> None:
+        """Decides when a dead child starts again: at once, or with a growing delay when it keeps dying early."""
+        self._hang_up(child)
+        child.process = None
+        if self._stops:
+            child.state = "stopped"
+            return
+        if not self._announced and child.state == "starting" and code > 0:
+            self._exit = code  # it told why; a start that cannot work is not repeated
+            return
+        lived = time.monotonic() - child.since
+        child.quick_deaths = child.quick_deaths + 1 if lived < QUICK_DEATH else 0
+        delay = min(MAX_DELAY, 0.1 * 2 ** (child.quick_deaths - 1)) if child.quick_deaths > 1 else 0.0
+        child.restarts += 1
+        child.state, child.due = "restarting", time.monotonic() + delay
+        self._say(f"{child.name} ended ({outcome(code)}) after {lived:.1f} s; starting it again")
+        self._record()
+
+    def _hang_up(self, child: Child) -> None:
+        if child.line is not None:
+            self._selector.unregister(child.line)
+            child.line.close()
+            child.line = None
+
+    def _shutdown(self) -> None:
+        """Proxies drain first, while names still resolve; then the rest. A second signal, or the grace, kills."""
+        for sock in self._listeners.named("http"):
+            sock.close()
+        self._stop([child for child in self._children if child.part == "proxy"])
+        self._stop(self._children)
+        self._listeners.close()
+        for name, sock in self._unix:
+            sock.close()
+            Path(f"{name}.sock").unlink(missing_ok=True)
+        Path("supervisor.json").unlink(missing_ok=True)
+
+    def _stop(self, children: list[Child]) -> None:
+        self._stops = max(self._stops, 1)
+        for child in children:
+            if child.process is not None:
+                child.process.terminate()
+        until = time.monotonic() + GRACE
+        while any(child.process is not None for child in children):
+            if self._stops > 1 or time.monotonic() > until:
+                for child in children:
+                    if child.process is not None:
+                        child.process.kill()
+                        child.process.wait()
+            for key, _ in self._selector.select(0.2):
+                if isinstance(key.data, Child):
+                    self._hear(key.data)
+                else:
+                    self._read_signals()
+            self._reap()
+
+    def _watch_signals(self) -> None:
+        self._signals, writer = socket.socketpair()
+        self._signals.setblocking(False)
+        writer.setblocking(False)
+        self._writer = writer
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        self._selector.register(self._signals, selectors.EVENT_READ)
+
+    def _read_signals(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            received = self._signals.recv(64)
+            self._stops += sum(number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for number in received)
+
+    def _record(self) -> None:
+        """Writes `supervisor.json`, whole or not at all."""
+        processes = [
+            {
+                "name": child.name,
+                "pid": child.process.pid if child.process else None,
+                "state": child.state,
+                "restarts": child.restarts,
+                "since": time.time() - (time.monotonic() - child.since),
+            }
+            for child in self._children
+        ]
+        body = {"pid": os.getpid(), "listeners": self._listeners.addresses, "processes": processes}
+        write_whole(Path("supervisor.json"), json.dumps(body))
+
+    def _say(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # a terminal that is gone stops nothing
+            print(line, file=self._out, flush=True)
+
+
+def hold_lock() -> TextIO:
+    """The lock of the state folder (the working directory), held while the file is open."""
+    lock = Path("supervisor.lock").open("a", encoding="ascii")  # noqa: SIM115 - held as long as the process lives
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise UsageRefused(
+            f"another devdns runs with the state folder {str(Path.cwd())!r}",
+            "stop it with devdns down, or give --state-dir",
+        ) from None
+    return lock
+
+
+def identity(environ: Mapping[str, str], state_dir: Path) -> tuple[int, int]:
+    """Whom the children of a root supervisor become: who called sudo, else the state folder's owner, else nobody."""
+    owner = state_dir.stat()
+    for uid, gid in ((environ.get("SUDO_UID"), environ.get("SUDO_GID")), (owner.st_uid, owner.st_gid)):
+        if uid and gid and int(uid) and int(gid):
+            return int(uid), int(gid)
+    return 65534, 65534
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replaces a file atomically (it carries no promise beyond this boot, so nothing is synced)."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def outcome(code: int) -> str:
+    """A child's exit code in words."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Runs the plan in `DEVDNS_PLAN`; returns the exit code."""
+    try:
+        return Supervisor(Plan.parse(environ["DEVDNS_PLAN"]), environ, sys.stdout).run()
+    except DevdnsError as error:
+        print(f"devdns: {error}", file=sys.stderr)  # noqa: T201 - the one line for the person
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))
