@@ -1,0 +1,31 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from devdns.process.logs import guard
+
+HOSTILE = "a\nb\x1b[31mred\x9b0m\u202ertl\u2066\x00"
+
+
+def test_hostile_text_is_escaped():
+    said = guard(None, "info", {"event": HOSTILE, "names": [HOSTILE], "n": 3})
+    assert said["event"] == said["names"][0] == r"a\nb\x1b[31mred\x9b0m\u202ertl\u2066\x00"
+    assert said["n"] == 3
+
+
+@pytest.mark.parametrize("key", ["token", "api_key", "Authorization", "db_password", "key", "client_secret"])
+def test_secrets_are_never_written(key):
+    assert guard(None, "info", {key: "hunter2"}) == {key: "hidden"}
+
+
+def test_off_a_terminal_each_event_is_one_line_of_json():
+    code = (
+        "import structlog; from devdns.process import logs; logs.configure('proxy');"
+        f"structlog.get_logger().warning({HOSTILE!r}, host={HOSTILE!r})"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (line,) = ran.stderr.splitlines()
+    assert json.loads(line)["part"] == "proxy"
+    assert "\x1b" not in line
