@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["support.engine"]
+
 STRICT = os.environ.get("CI") == "true"
 
 

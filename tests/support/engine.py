@@ -1,0 +1,300 @@
+"""A real Docker Engine of our own: `dockerd` with its own folders, socket, bridge and address range, gone without trace after.
+
+It leaves the machine's packet filter alone (`--iptables=false`), so it stands beside any other engine: the host reaches
+containers at their own addresses by the bridge, and published ports through docker-proxy. Containers run busybox.
+"""
+
+import io
+import ipaddress
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+import requests
+from docker.models.containers import Container
+
+from support.parts import need, need_root
+
+IMAGE = "devdns-test:busybox"
+SERVE = "mkdir -p /www && echo {nonce} > /www/index.html && exec httpd -f -p {port} -h /www"
+START_WITHIN = 20.0
+
+
+class Engine:
+    """`url` is what DOCKER_HOST would say; `client` is the docker library on it; `subnet` holds all its containers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "docker.sock"
+        self.url = f"unix://{self.socket}"
+        self.subnet = _free_subnet()
+        self.bridge = f"dvt{os.getpid()}"
+        self.log = folder / "dockerd.log"
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._client: docker.DockerClient | None = None
+
+    @property
+    def client(self) -> docker.DockerClient:
+        if self._client is None:
+            self._client = docker.DockerClient(self.url, timeout=30)
+        return self._client
+
+    # -- the daemon
+
+    def up(self) -> None:
+        gateway = f"{self.subnet[1]}/24"
+        subprocess.run(["ip", "link", "add", self.bridge, "type", "bridge"], check=True)
+        subprocess.run(["ip", "address", "add", gateway, "dev", self.bridge], check=True)
+        subprocess.run(["ip", "link", "set", self.bridge, "up"], check=True)
+        self.daemon_start()
+        self.image(IMAGE, {"bin/busybox": Path(shutil.which("busybox") or "")})
+
+    def daemon_start(self) -> None:
+        with self.log.open("ab") as log:
+            self._daemon = subprocess.Popen(self._command(), stdout=log, stderr=log)
+        within(START_WITHIN, self._answers, f"dockerd to answer on {self.url}")
+
+    def _command(self) -> list[str]:
+        """dockerd, which ends orderly when this process dies (so that a killed test run leaves nothing behind)."""
+        _, pool = self.subnet.subnets(new_prefix=17)
+        options = {
+            "host": self.url,
+            "bridge": self.bridge,
+            "default-address-pool": f"base={pool},size=24",
+            "data-root": self.folder / "data",
+            "exec-root": self.folder / "exec",
+            "pidfile": self.folder / "pid",
+            "iptables": "false",
+            "ip6tables": "false",
+            "ip-forward": "false",
+            "shutdown-timeout": "2",
+        }
+        return ["setpriv", "--pdeathsig", "TERM", "dockerd", *(f"--{name}={value}" for name, value in options.items())]
+
+    def _answers(self) -> bool:
+        assert self._daemon is not None
+        assert self._daemon.poll() is None, f"dockerd ended: {self.log.read_text()[-2000:]}"
+        # Asked of the socket first: the docker library leaks the one it cannot connect.
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(self.socket))
+            return bool(self.client.ping())
+        return False
+
+    def daemon_stop(self, *, kill: bool = False) -> None:
+        """Orderly: containers end with it. With `kill` they live on as orphans until the next start."""
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        self._daemon.wait(START_WITHIN)
+        if kill:
+            # containerd dies with dockerd; where nobody reaps it, its pid still looks alive to the next dockerd.
+            (self.folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
+            (self.folder / "pid").unlink(missing_ok=True)
+
+    def daemon_restart(self, *, kill: bool = False) -> None:
+        self.daemon_stop(kill=kill)
+        self.daemon_start()
+
+    def down(self) -> None:
+        with suppress(Exception):
+            self.clear()
+        if self._client is not None:
+            self._client.close()
+        if self._daemon is not None and self._daemon.poll() is None:
+            self._daemon.terminate()
+            try:
+                self._daemon.wait(START_WITHIN)
+            except subprocess.TimeoutExpired:
+                self._daemon.kill()
+                self._daemon.wait()
+        _end(_pids_naming(str(self.folder)))
+        for mount in _mounts_below(self.folder):
+            subprocess.run(["umount", "--lazy", mount], check=False)
+        subprocess.run(["ip", "link", "delete", self.bridge], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Removes every container and network that a test left."""
+        for container in self.client.containers.list(all=True):
+            with suppress(docker.errors.NotFound):
+                container.remove(force=True)
+        self.client.networks.prune()
+
+    # -- what runs in it
+
+    def image(self, tag: str, files: Mapping[str, Path]) -> None:
+        """`docker import` of a root that holds `files` (path inside -> file here), busybox's applets linked in /bin."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            for name, path in files.items():
+                tar.add(path.resolve(), name)
+            for applet in (
+                "sh",
+                "httpd",
+                "sleep",
+                "mkdir",
+                "echo",
+                "cat",
+                "test",
+                "nc",
+                "wget",
+                "hostname",
+                "kill",
+                "touch",
+            ):
+                link = tarfile.TarInfo(f"bin/{applet}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(link)
+            tar.addfile(_folder("tmp"))
+        repository, _, version = tag.partition(":")
+        self.client.api.import_image_from_data(packed.getvalue(), repository=repository, tag=version)
+
+    def run(
+        self,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        ports: Mapping[str, Any] | None = None,
+        *,
+        listen: int = 8000,
+        expose: Sequence[int] | None = None,
+        command: Sequence[str] | None = None,
+        **options: Any,
+    ) -> Container:
+        """Starts a container: an HTTP server on `listen` that answers `/` with its nonce (see `nonce`), or `command`.
+
+        `expose` are the ports it offers as an image's EXPOSE would (default: the one it listens on); `ports` publishes, in the docker
+        library's form ({"8000/tcp": ("127.0.0.1", None)}); `options` go to `containers.run` (network, restart_policy, ...).
+        """
+        container = self.create(name, labels, ports, listen=listen, expose=expose, command=command, **options)
+        container.start()
+        container.reload()
+        return container
+
+    def create(
+        self,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        ports: Mapping[str, Any] | None = None,
+        *,
+        listen: int = 8000,
+        expose: Sequence[int] | None = None,
+        command: Sequence[str] | None = None,
+        **options: Any,
+    ) -> Container:
+        word = secrets.token_hex(8)
+        offered = {f"{port}/tcp": None for port in (expose if expose is not None else [listen])}
+        return self.client.containers.create(
+            IMAGE,
+            list(command) if command else ["sh", "-c", SERVE.format(nonce=word, port=listen)],
+            name=name,
+            labels={**(labels or {}), "test.nonce": word},
+            ports={**offered, **(ports or {})} if options.get("network_mode") != "host" else {},
+            stop_signal="SIGKILL",
+            **options,
+        )
+
+    def network(self, name: str, **options: Any) -> Any:
+        return self.client.networks.create(name, driver=options.pop("driver", "bridge"), **options)
+
+
+def nonce(container: Container) -> str:
+    """What this container, and no other, answers."""
+    return str(container.labels["test.nonce"])
+
+
+def address(container: Container, network: str = "bridge") -> str:
+    container.reload()
+    return str(container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"])
+
+
+def published(container: Container, port: str = "8000/tcp") -> int:
+    container.reload()
+    return int(container.ports[port][0]["HostPort"])
+
+
+def body(host: str, port: int, path: str = "/") -> str:
+    """What answers there now; raises OSError when nothing does."""
+    return requests.get(f"http://{host}:{port}{path}", timeout=5).text.strip()
+
+
+def within(seconds: float, true: Callable[[], object], what: str) -> None:
+    """Waits until `true()`; fails naming what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+def _folder(name: str) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+    return entry
+
+
+def _free_subnet() -> ipaddress.IPv4Network:
+    """A 10.x.0.0/16 that no route of this machine touches; the start depends on the pid, so that parallel runs differ."""
+    shown = subprocess.run(
+        ["ip", "-4", "route", "show", "table", "all"], capture_output=True, text=True, check=True
+    ).stdout
+    taken = [line.split()[0] for line in shown.splitlines() if line.startswith("10.")]
+    used = [ipaddress.ip_network(place, strict=False) for place in taken]
+    for step in range(150):
+        subnet = ipaddress.IPv4Network(f"10.{100 + (os.getpid() + step) % 150}.0.0/16")
+        if not any(subnet.overlaps(network) for network in used):
+            return subnet
+    raise AssertionError("no free 10.x.0.0/16 on this machine")
+
+
+def _pids_naming(text: str) -> list[int]:
+    """Processes whose command line holds `text`, which only ours can: containerd, its shims, docker-proxy."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if text in line and line.startswith(("containerd", "/usr/bin/containerd", "docker")):
+                    found.append(int(entry.name))
+    return found
+
+
+def _end(pids: Sequence[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    """Deepest first, so that each can go."""
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return sorted((place for place in places if place.startswith(f"{folder}/")), key=len, reverse=True)
+
+
+@pytest.fixture(scope="session")
+def _engine() -> Iterator[Engine]:
+    need("dockerd", "busybox", "ip", "setpriv")
+    need_root("a Docker Engine of its own")
+    made = Engine(Path(tempfile.mkdtemp(prefix="devdns-engine-")))
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def engine(_engine: Engine) -> Iterator[Engine]:
+    """The session's engine, empty of containers before and after."""
+    _engine.clear()
+    yield _engine
+    _engine.clear()
