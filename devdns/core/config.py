@@ -1,62 +1,247 @@
-"""Configuration: the only reader of YAML and of the environment. Text and mappings in, frozen values or all errors out."""
+"""Configuration: the only reader of YAML and of the environment. Text and mappings in, frozen values or all errors out.
+
+Variables and flags are checked like the file, and all that is wrong in one of them is said at once, with key and line.
+"""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from devdns.core import routes_file
+from devdns.core.errors import DevdnsError
+from devdns.core.keys import IN_FILE, KEYS, SECTIONS, TOP, Key, schema
+from devdns.core.kinds import Kind
+from devdns.core.names import Zones
+from devdns.core.routes import Route
+from devdns.core.routes_file import RouteLine
+from devdns.core.settings import (
+    Config,
+    DnsConfig,
+    DockerConfig,
+    HttpConfig,
+    HttpsConfig,
+    MdnsConfig,
+    TlsConfig,
+)
+from devdns.core.written import (
+    Items,
+    Node,
+    Problems,
+    Scalar,
+    below,
+    decode,
+    fields,
+    read_yaml,
+    shown,
+    stranger,
+)
+
+__all__ = [
+    "KEYS",
+    "Config",
+    "ConfigFile",
+    "DnsConfig",
+    "DockerConfig",
+    "HttpConfig",
+    "HttpsConfig",
+    "Key",
+    "MdnsConfig",
+    "RouteLine",
+    "TlsConfig",
+    "decode",
+    "load",
+    "parse",
+    "routes",
+    "schema",
+]
 
 
-class DockerConfig(Struct, frozen=True):
-    """`docker:`; `enabled` auto means: when a socket is there. `hosts` are DOCKER_HOST style URLs, empty for the default."""
+class ConfigFile(Struct, frozen=True):
+    """What one file says: settings by key path, their lines, the routes as written, and keys it must not set (ignored)."""
 
-    enabled: bool | None = None
-    hosts: tuple[str, ...] = ()
-    default_names: bool = True
+    path: str
+    settings: dict[str, Any]
+    lines: dict[str, int]
+    routes: tuple[RouteLine, ...]
+    ignored: tuple[str, ...] = ()
 
-
-class MdnsConfig(Struct, frozen=True):
-    """`mdns:`."""
-
-    enabled: bool = True
-    default_names: bool = False
-    allow_remote: bool = False
-
-
-class DnsConfig(Struct, frozen=True):
-    """`dns:`; `listen` None means the default listeners; `forward` is `off`, `system` or addresses; `allow` are networks."""
-
-    listen: tuple[tuple[str, int], ...] | None = None
-    forward: str | tuple[str, ...] = "off"
-    allow: tuple[str, ...] = ()
+    @property
+    def source(self) -> str:
+        """The name of this file as a source of routes."""
+        return f"file:{self.path}"
 
 
-class HttpConfig(Struct, frozen=True):
-    """`http:`; `listen` None means the default listeners."""
-
-    listen: tuple[tuple[str, int], ...] | None = None
-
-
-class HttpsConfig(Struct, frozen=True):
-    """`https:`; until TLS exists the only listen value is the empty one (`off`)."""
-
-    listen: tuple[tuple[str, int], ...] = ()
-    redirect: bool = False
+class _Setting(Struct):
+    value: Any
+    line: int
 
 
-class TlsConfig(Struct, frozen=True):
-    """`tls:`; paths of a certificate and its key brought by the user."""
+def parse(text: str, path: str, *, routes_only: bool = False) -> ConfigFile:
+    """What a file says, checked; raises `ConfigRefused` with every problem as `PATH:LINE: KEY: ...`.
 
-    cert: str | None = None
-    key: str | None = None
+    Of an attached file (`routes_only`) the other settings are named in `ignored` and not read.
+    """
+    problems = Problems(path)
+    found: dict[str, _Setting] = {}
+    entries: list[RouteLine] = []
+    ignored: list[str] = []
+    root = read_yaml(text, path)
+    for key, node in fields(root, "", problems) if root else ():
+        if key.text == "routes":
+            entries += _route_lines(node, problems)
+        elif key.text not in TOP:
+            problems.add(key.line, below("", key.text), stranger(key.text, TOP))
+        elif routes_only:
+            ignored.append(key.text)
+        else:
+            found |= _top(key, node, problems)
+    if {"zone", "zones"} <= found.keys():
+        problems.add(
+            found["zones"].line, "zones", f"zone is there too, on line {found['zone'].line} - keep one of them"
+        )
+    settings = {name: setting.value for name, setting in found.items()}
+    if problems:
+        routes_file.claims(entries, Zones(_zones(settings)), problems)
+    problems.refuse()
+    lines = {name: setting.line for name, setting in found.items()}
+    return ConfigFile(path, settings, lines, tuple(entries), tuple(ignored))
 
 
-class Config(Struct, frozen=True):
-    """The settings in force, from defaults, file, environment and flags, later ones stronger."""
+def _route_lines(node: Node, problems: Problems) -> Iterable[RouteLine]:
+    for key, value in fields(node, "routes", problems):
+        line = routes_file.read_route(key, value, below("routes", key.text), problems)
+        if line is not None:
+            yield line
 
-    zones: tuple[str, ...] = ("dev.test",)
-    docker: DockerConfig = DockerConfig()
-    mdns: MdnsConfig = MdnsConfig()
-    dns: DnsConfig = DnsConfig()
-    http: HttpConfig = HttpConfig()
-    https: HttpsConfig = HttpsConfig()
-    tls: TlsConfig = TlsConfig()
-    workers: int = 1
+
+def _top(key: Scalar, node: Node, problems: Problems) -> dict[str, _Setting]:
+    """Reads one top-level key: a setting, or a section of settings."""
+    if key.text not in SECTIONS:
+        return _setting(key.text, key.line, node, problems)
+    found: dict[str, _Setting] = {}
+    for name, value in fields(node, key.text, problems):
+        path = f"{key.text}.{name.text}"
+        if path in IN_FILE:
+            found |= _setting(path, name.line, value, problems)
+        else:
+            known = [each.partition(".")[2] for each in IN_FILE if each.startswith(key.text + ".")]
+            problems.add(name.line, below(key.text, name.text), stranger(name.text, known))
+    return found
+
+
+def _setting(path: str, line: int, node: Node, problems: Problems) -> dict[str, _Setting]:
+    """Reads one value; null leaves the default in force."""
+    if isinstance(node, Scalar) and node.is_null:
+        return {}
+    value = _value(IN_FILE[path].kind, node, path, problems)
+    return {} if value is UNSET else {path: _Setting(value, line)}
+
+
+def _value(kind: Kind, node: Node, place: str, problems: Problems) -> Any:
+    """The value of a node, or UNSET after saying everything that is wrong with it."""
+    nodes = node.values if isinstance(node, Items) and kind.many else [node]
+    read = [_element(kind, each, place, problems) for each in nodes]
+    if UNSET in read:
+        return UNSET
+    try:
+        return kind.fold(tuple(read)) if kind.many else read[0]
+    except DevdnsError as error:
+        problems.add(node.line, place, error)
+        return UNSET
+
+
+def _element(kind: Kind, node: Node, place: str, problems: Problems) -> Any:
+    try:
+        if isinstance(node, Scalar):
+            return kind.read(node.text)
+        problems.add(node.line, place, f"{shown(node)} is not a {kind.name}")
+    except DevdnsError as error:
+        problems.add(node.line, place, error)
+    return UNSET
+
+
+def load(file: ConfigFile | None, environ: Mapping[str, str]) -> Config:
+    """The settings in force: defaults, then the file's, then the variables'; raises `ConfigRefused` with every problem.
+
+    An empty variable counts as absent. Lists in variables are separated by commas.
+    """
+    problems = Problems(file.path if file else "")
+    settings = dict(file.settings) if file else {}
+    named = _variables(environ, problems)
+    if {"zone", "zones"} & named.keys():
+        settings = {path: value for path, value in settings.items() if path not in ("zone", "zones")}
+    settings |= named
+    for path, what in _contradictions(settings, named):
+        line = 0 if path in named or file is None else file.lines[path]
+        problems.add(line, path if line else _place(IN_FILE[path]), what)
+    problems.refuse()
+    return _config(settings)
+
+
+def _variables(environ: Mapping[str, str], problems: Problems) -> dict[str, Any]:
+    """The settings that variables name, by key path."""
+    found = {}
+    for key in IN_FILE.values():
+        text = environ.get(key.variable, "").strip()
+        if not text:
+            continue
+        value = _value(key.kind, _from_variable(key.kind, text), _place(key), problems)
+        if value is not UNSET:
+            found[key.path] = value
+    return found
+
+
+def _from_variable(kind: Kind, text: str) -> Node:
+    if not kind.many:
+        return Scalar(text)
+    return Items(0, [Scalar(part.strip()) for part in text.split(",") if part.strip()])
+
+
+def _place(key: Key) -> str:
+    """How a setting that came from a variable or a flag is named in a problem."""
+    return f"{key.path} ({', '.join(filter(None, (key.variable, key.flag)))})"
+
+
+def _contradictions(settings: Mapping[str, Any], named: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Settings that cannot stand together, each under the key to change."""
+    if {"zone", "zones"} <= named.keys():
+        yield "zones", "DEVDNS_ZONE is set too - keep one of them"
+    if ("tls.cert" in settings) != ("tls.key" in settings):
+        there, missing = ("cert", "key") if "tls.cert" in settings else ("key", "cert")
+        yield f"tls.{there}", f"needs tls.{missing} beside it"
+    everybody = [host for host, _ in settings.get("dns.listen", ()) if host in ("0.0.0.0", "::")]
+    if everybody and not settings.get("dns.allow"):
+        yield "dns.listen", f"{everybody[0]} is open to every network - name in dns.allow who may ask"
+
+
+def _zones(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    zones: tuple[str, ...] = settings.get("zones") or settings.get("zone") or Config().zones
+    return zones
+
+
+def _config(settings: Mapping[str, Any]) -> Config:
+    tree: dict[str, Any] = {"zones": _zones(settings)}
+    for path, value in settings.items():
+        section, dot, name = path.partition(".")
+        if dot:
+            tree.setdefault(section, {})[name] = value
+        elif path not in ("zone", "zones"):
+            tree[path] = value
+    return msgspec.convert(tree, Config)
+
+
+def routes(file: ConfigFile, zones: Zones) -> tuple[Route, ...]:
+    """The routes of a file in its order; raises `ConfigRefused` naming every refused name and both lines of a double claim."""
+    problems = Problems(file.path)
+    found = routes_file.claims(file.routes, zones, problems)
+    problems.refuse()
+    name = PurePath(file.path).name
+    return tuple(
+        routes_file.bind(line, claim, source=file.source, owner=file.path, origin=f"{name}:{line.line}")
+        for claim, line in found.items()
+    )

@@ -52,11 +52,15 @@ class FrameRefused(DevdnsError):
 
 
 class ConfigRefused(DevdnsError):
-    """A configuration with problems: all of them, each led by its key path (`docker.hosts: ...`)."""
+    """A configuration with problems: all of them, each led by its key path (`docker.hosts: ...`).
+
+    `where` stands before each; it is empty when the problems say themselves where they are (`devdns.yml:7: ...`).
+    """
 
     exit_code = 2
 
     def __init__(self, problems: Sequence[str], where: str = "configuration", hint: str = "") -> None:
         self.problems = tuple(problems)
         self.where = where
-        super().__init__("\n".join(f"{where}: {problem}" for problem in self.problems), hint)
+        lead = f"{where}: " if where else ""
+        super().__init__("\n".join(lead + problem for problem in self.problems), hint)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from devdns.core.config import Config
 from devdns.core.errors import FrameRefused
 from devdns.core.routes import Change, Route, RouteTable
+from devdns.core.settings import Config
 
 VERSION = 1
 SLICE = 1_000

@@ -1,0 +1,238 @@
+"""Kinds of values: each reads the text a person wrote into a value, or refuses it in words, and has its JSON Schema.
+
+Configuration keys, route options, labels and the API share them, so that `15s` means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from typing import Any, NoReturn
+
+from msgspec import Struct
+
+from devdns.core.errors import UsageRefused
+from devdns.core.names import CONTROL_LABEL, MAX_HOST, RESERVED_HOST, canonical, parse_authority
+from devdns.core.written import clipped
+
+TRUE = ("true", "yes", "on")
+FALSE = ("false", "no", "off")
+TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?")
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+DAY = 86_400.0
+LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+):(?P<port>[0-9]{1,5})")
+DOCKER_HOST = re.compile(r"(?:unix:///|(?:tcp|http|https|ssh)://[^/\s])[\x21-\x7e]*")
+HEALTH = re.compile(r"/[\x21\x22\x24-\x7e]{0,2047}")
+MAX_WORKERS = 64
+
+Schema = dict[str, Any]
+
+
+class Kind(Struct, frozen=True):
+    """How a value is read. A kind of `many` values takes a list (or one, or commas in a variable) and folds it into its value."""
+
+    name: str
+    read: Callable[[str], Any]
+    schema: Schema
+    many: bool = False
+    fold: Callable[[tuple[Any, ...]], Any] = tuple
+
+
+def refuse(text: str, what: str, mend: str = "") -> NoReturn:
+    """Raises `UsageRefused`: the text in quotes is not `what`."""
+    raise UsageRefused(f"{clipped(repr(text))} is not {what}", mend)
+
+
+def read_switch(text: str) -> bool:
+    """`true`, `yes`, `on` and their opposites, in any case."""
+    word = text.lower()
+    if word in TRUE or word in FALSE:
+        return word in TRUE
+    refuse(text, "true or false")
+
+
+def read_auto(text: str) -> bool | None:
+    """A switch, or `auto` (None)."""
+    if text.lower() == "auto":
+        return None
+    try:
+        return read_switch(text)
+    except UsageRefused:
+        refuse(text, "auto, true or false")
+
+
+def read_published(text: str) -> bool:
+    """`published` (True) or `off`."""
+    word = text.lower()
+    if word == "published" or word in FALSE:
+        return word == "published"
+    refuse(text, "published or off")
+
+
+def read_workers(text: str) -> int:
+    """A count of processes."""
+    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= MAX_WORKERS:
+        return int(text)
+    refuse(text, f"a number from 1 to {MAX_WORKERS}")
+
+
+def read_seconds(text: str) -> float:
+    """`15s`, `500ms`, `1m`, `1h` or seconds; at most a day."""
+    found = TIME.fullmatch(text)
+    seconds = float(found[1]) * UNITS[found[2]] if found else DAY + 1
+    if seconds <= DAY:
+        return round(seconds, 6)
+    refuse(text, "a time of at most a day", "write it like 15s, 500ms or 1m")
+
+
+def read_timeout(text: str) -> float:
+    """A time above zero."""
+    return read_seconds(text) or refuse(text, "a time above zero", "write it like 60s")
+
+
+def read_listen(text: str) -> tuple[str, int]:
+    """`ADDR:PORT` or `[ADDR]:PORT`; port 0 means any free one."""
+    found = LISTEN.fullmatch(text)
+    try:
+        address = ip_address(found["host"].strip("[]")) if found else None
+    except ValueError:
+        address = None
+    if not found or address is None or (address.version == 6) != text.startswith("["):
+        refuse(text, "an address and port", "write it like 127.0.0.1:8080 or [::1]:8080")
+    if int(found["port"]) > 65535:
+        refuse(text, "an address and port: ports end at 65535")
+    return str(address), int(found["port"])
+
+
+def fold_listen(addresses: tuple[Any, ...]) -> tuple[tuple[str, int], ...]:
+    """At least one address, none twice (port 0 is another one each time)."""
+    if not addresses:
+        raise UsageRefused("needs at least one address", "leave the key out for the default ones")
+    fixed = [each for each in addresses if each[1]]
+    if len(set(fixed)) != len(fixed):
+        raise UsageRefused("holds one address twice")
+    return addresses
+
+
+def read_https(text: str) -> None:
+    """`off` only, until TLS exists."""
+    if text.lower() in FALSE:
+        return
+    read_listen(text)
+    raise UsageRefused(f"{text!r}: this version has no TLS yet", "write off")
+
+
+def read_forward(text: str) -> str:
+    """`off`, `system`, or the address of a resolver as `ADDR:PORT` (53 when it has none)."""
+    if text in ("off", "system"):
+        return text
+    try:
+        host, port = str(ip_address(text.strip("[]"))), 53
+    except ValueError:
+        try:
+            host, port = read_listen(text)
+        except UsageRefused:
+            refuse(text, "off, system or an address", "write it like 1.1.1.1 or [2606:4700::1]:53")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def fold_forward(values: tuple[Any, ...]) -> str | tuple[str, ...]:
+    """One of the words alone, or addresses; an empty list is `off`."""
+    words = {"off", "system"}.intersection(values)
+    if words and len(values) > 1:
+        raise UsageRefused(f"{min(words)} stands alone, not beside addresses")
+    return values[0] if words else values or "off"
+
+
+def read_network(text: str) -> str:
+    """A network or an address in CIDR form."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        bits = "has host bits set" in str(error)
+        refuse(text, "a network" + (": it has host bits set" if bits else ""), "write it like 192.168.1.0/24")
+
+
+def read_docker_host(text: str) -> str:
+    """A URL as DOCKER_HOST takes it."""
+    if DOCKER_HOST.fullmatch(text):
+        return text
+    refuse(text, "the URL of a Docker Engine", "write it like unix:///var/run/docker.sock or tcp://127.0.0.1:2375")
+
+
+def fold_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Any number of values, none twice."""
+    if len(set(values)) != len(values):
+        raise UsageRefused("holds one value twice")
+    return values
+
+
+def read_zone(text: str) -> str:
+    """A canonical zone; localhost and what reads as an IPv4 address are none."""
+    zone = canonical(text)
+    last = zone.rpartition(".")[2]
+    if last == RESERVED_HOST:
+        raise UsageRefused(f"zone {text!r} is reserved: localhost is this machine (RFC 6761)")
+    if last.isdigit():
+        refuse(text, "a zone: it ends in a number, as an address does")
+    if len(zone) + len(CONTROL_LABEL) + 1 > MAX_HOST:
+        refuse(text, "a zone: too long to hold names")
+    return zone
+
+
+def fold_zones(zones: tuple[Any, ...]) -> tuple[str, ...]:
+    """At least one zone, none twice."""
+    if not zones:
+        raise UsageRefused("needs at least one zone")
+    return fold_distinct(zones)
+
+
+def read_path(text: str) -> str:
+    """A path of the file system."""
+    if text and "\0" not in text:
+        return text
+    refuse(text, "a path")
+
+
+def read_host_field(text: str) -> str:
+    """What is sent upstream as Host: a name or address, perhaps with a port."""
+    found = parse_authority(text)
+    if found is None:
+        refuse(text, "a host", "write it like localhost:8000")
+    host, port = found
+    return host if port is None else f"{host}:{port}"
+
+
+def read_health(text: str) -> str:
+    """The path of a URL, with a query if need be."""
+    if HEALTH.fullmatch(text):
+        return text
+    refuse(text, "a path to probe", "write it like /healthz")
+
+
+_WORDS: Schema = {"type": "string", "pattern": "^(?i:true|false|yes|no|on|off)$"}
+_TEXT: Schema = {"type": "string", "minLength": 1}
+_TIME: Schema = {
+    "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)?$"}]
+}
+_LISTEN: Schema = {"type": "string", "pattern": r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$"}
+_SWITCH: Schema = {"anyOf": [{"type": "boolean"}, _WORDS]}
+
+SWITCH = Kind("true or false", read_switch, _SWITCH)
+AUTO = Kind("auto, true or false", read_auto, {"anyOf": [*_SWITCH["anyOf"], {"const": "auto"}]})
+PUBLISHED = Kind("published or off", read_published, {"enum": ["published", "off", False]})
+WORKERS = Kind("number", read_workers, {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS})
+SECONDS = Kind("time", read_seconds, _TIME)
+TIMEOUT = Kind("time", read_timeout, _TIME)
+PATH = Kind("path", read_path, _TEXT)
+HOST_FIELD = Kind("host[:port]", read_host_field, _TEXT)
+HEALTH_PATH = Kind("path of a URL", read_health, {"type": "string", "pattern": "^/"})
+ZONES = Kind("zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)
+LISTENERS = Kind("ADDR:PORT, or a list of them", read_listen, _LISTEN, many=True, fold=fold_listen)
+HTTPS = Kind("off", read_https, {"enum": ["off", False]}, many=True, fold=lambda _: ())
+FORWARD = Kind(
+    "off, system, or addresses", read_forward, {"anyOf": [_TEXT, {"const": False}]}, many=True, fold=fold_forward
+)
+NETWORKS = Kind("list of networks", read_network, _TEXT, many=True, fold=fold_distinct)
+DOCKER_HOSTS = Kind("list of URLs", read_docker_host, _TEXT, many=True, fold=fold_distinct)
