@@ -1,1 +1,1 @@
-"""The command: one file per subcommand."""
+"""The command `devdns`: one file per subcommand, loaded only when it is asked for."""

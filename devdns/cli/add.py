@@ -1,0 +1,51 @@
+"""`devdns add NAME TARGET...`: a manual route, the strongest kind; kept until `devdns rm`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from devdns.cli.client import Client, route_path
+from devdns.cli.options import common, json_option, option
+from devdns.cli.show import conflict_lines, print_json, target_text
+from devdns.cli.text import clean, say, style
+
+
+@click.command()
+@click.argument("name")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@option("--strip", is_flag=True, help="Take the path prefix off before the request goes on.")
+@option("--host", "host", metavar="HOST[:PORT]", envvar="DEVDNS_ROUTE_HOST", help="The Host the service is sent.")
+@option("--health", metavar="/PATH", help="Where the service says that it is well.")
+@option("--hold", metavar="TIME", help="How long a request waits for a service that starts, like 15s.")
+@option("--timeout", metavar="TIME", help="How long the service may take, like 60s.")
+@json_option
+@common
+def add(
+    name: str,
+    targets: tuple[str, ...],
+    *,
+    state_dir: Path,
+    config: Path | None,  # noqa: ARG001 - -c is understood by every command
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Let NAME lead to TARGET: a port, host:port, URL or unix:/path; several are a pool."""
+    row = {key: value for key, value in options.items() if value}
+    body = Client(state_dir).ask("PUT", route_path(name), {"target": _plain(targets)} | row)
+    if as_json:
+        print_json(body)
+        return 1 if body.get("conflict") else 0
+    route, paint = body["route"], style(sys.stdout)
+    say(f"{paint(clean(route.get('url') or route['name']), 'bold')}  {clean(target_text(route['targets']))}")
+    if body.get("conflict"):
+        say(*conflict_lines([body["conflict"]]))
+        return 1
+    return 0
+
+
+def _plain(targets: tuple[str, ...]) -> str | list[str]:
+    return targets[0] if len(targets) == 1 else list(targets)

@@ -1,0 +1,35 @@
+"""Reads the configuration for the commands that need it: finds the file upwards, parses it, adds variables and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from devdns.core import config as core
+from devdns.core.errors import UsageRefused
+from devdns.core.names import Zones
+
+NAME = "devdns.yml"
+
+
+def find_config(start: Path) -> Path | None:
+    """The nearest `devdns.yml` in `start` or above it, or None."""
+    return next((each / NAME for each in (start, *start.parents) if (each / NAME).is_file()), None)
+
+
+def read_file(path: Path) -> core.ConfigFile:
+    """What the file says; raises `UsageRefused` when it cannot be read, `ConfigRefused` for what is in it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageRefused(
+            f"config file {str(path)!r} cannot be read: {error.strerror}", "give another one with -c FILE"
+        ) from None
+    return core.parse(core.decode(data, str(path)), str(path))
+
+
+def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[core.Config, int]:
+    """The settings in force and how many routes the file holds; raises with every problem of file, variables and flags."""
+    file = read_file(path) if path else None
+    config = core.load(file, environ)
+    return config, len(core.routes(file, Zones(config.zones))) if file else 0

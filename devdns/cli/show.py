@@ -1,0 +1,87 @@
+"""How routes, conflicts, refusals and bodies of the API look; rows in, lines out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from devdns.cli.text import Paint, clean, say, screen_width, state_look, style, table
+
+Row = dict[str, Any]
+
+
+def print_json(body: object) -> None:
+    """A body of the API, in ASCII so that nothing in it can steer a terminal."""
+    say(json.dumps(body, indent=2))
+
+
+def target_text(targets: Iterable[object]) -> str:
+    """Targets in short: plain HTTP goes without saying."""
+    return ", ".join(str(each).removeprefix("http://") for each in targets) or "-"
+
+
+def source_text(row: Row) -> str:
+    """Where a person finds the route: its origin, which says more than its source."""
+    source, origin = str(row.get("source", "")), str(row.get("origin", ""))
+    kind = source.partition(":")[0]
+    return origin if not origin or kind in origin or kind == "file" else f"{kind}: {origin}"
+
+
+def route_lines(routes: Iterable[Row]) -> list[str]:
+    """The table of `devdns routes`."""
+    paint = style(sys.stdout)
+    ordered = sorted(routes, key=lambda row: (_backwards(row["host"]), row["prefix"]))
+    rows = [
+        (
+            str(row.get("url") or row["name"]),
+            target_text(row["targets"]),
+            str(row["state"]) + (f" ({row['reason']})" if row.get("reason") else ""),
+            source_text(row) or str(row["source"]),
+        )
+        for row in ordered
+    ]
+    lines = table(rows, ("NAME", "TARGET", "STATE", "FROM"), look=_look(paint), width=screen_width(sys.stdout))
+    return [paint(line, "bold") if not number else line for number, line in enumerate(lines)] if rows else []
+
+
+def _backwards(host: str) -> list[str]:
+    """Sorts names by zone, then upwards: neighbours in a stack stand together."""
+    return host.split(".")[::-1]
+
+
+def _look(paint: Paint) -> Any:
+    def look(column: int, cell: str) -> str:
+        if column == 0:
+            return paint(cell, "bold")
+        if column == 2:
+            return paint(cell, state_look(cell.partition(" ")[0]))
+        return paint(cell, "dim") if column == 3 else cell
+
+    return look
+
+
+def conflict_lines(conflicts: Iterable[Row]) -> list[str]:
+    """A line for each claim that lost."""
+    paint = style(sys.stdout)
+    return [
+        f"{paint('conflict', 'yellow')}  {clean(row['name'])}: {_side(row['winner'])} keeps the name, "
+        f"{_side(row['loser'])} lost it"
+        for row in conflicts
+    ]
+
+
+def _side(row: Row) -> str:
+    return clean(f"{source_text(row) or row['source']} ({target_text(row.get('targets', ()))})")
+
+
+def refusal_lines(refusals: Iterable[Row]) -> list[str]:
+    """What could not become a route; the quiet ones are for `explain`."""
+    paint = style(sys.stdout)
+    return [
+        f"{paint('refused', 'yellow')}  {clean(row['name'])} ({clean(row['origin'])}): {clean(row['reason'])}"
+        + (f" - {clean(row['hint'])}" if row.get("hint") else "")
+        for row in refusals
+        if not row.get("quiet")
+    ]

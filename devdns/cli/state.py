@@ -1,0 +1,97 @@
+"""The state folder as the command sees it: where it is, who runs there, and making it.
+
+The running supervisor holds a lock on `supervisor.lock` and keeps `supervisor.json`; both are only looked at here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from devdns.core.errors import UsageRefused
+
+LOCK = "supervisor.lock"
+RECORD = "supervisor.json"
+LOG = Path("log", "devdns.log")
+PRIVATE = 0o700
+
+
+def default_state_dir(environ: Mapping[str, str] = os.environ, euid: int | None = None) -> Path:
+    """`$XDG_STATE_HOME/devdns`; under sudo the folder of who called it, whose later commands must find the sockets."""
+    if base := environ.get("XDG_STATE_HOME"):
+        return Path(base, "devdns")
+    caller = environ.get("SUDO_UID", "")
+    if (os.geteuid() if euid is None else euid) == 0 and caller.isdigit() and int(caller):
+        return Path(pwd.getpwuid(int(caller)).pw_dir, ".local", "state", "devdns")
+    return Path.home() / ".local" / "state" / "devdns"
+
+
+def prepare(path: Path) -> None:
+    """Makes the folder, for its user alone; raises `UsageRefused` when that is not permitted."""
+    try:
+        for missing in [each for each in (*reversed(path.parents), path) if not each.is_dir()]:
+            missing.mkdir(PRIVATE, exist_ok=True)
+            _hand_over(missing)
+        if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o077:
+            path.chmod(PRIVATE)
+    except OSError as error:
+        raise UsageRefused(
+            f"state folder {str(path)!r} cannot be made: {error.strerror} ({error.filename})",
+            "give another one with --state-dir DIR",
+        ) from None
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise UsageRefused(
+            f"state folder {str(path)!r} belongs to {path.owner()!r} and is not writable",
+            "give another one with --state-dir DIR",
+        )
+
+
+def _hand_over(path: Path) -> None:
+    """A folder that sudo makes in the caller's home is the caller's."""
+    uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    if os.geteuid() == 0 and uid.isdigit() and gid.isdigit() and path.is_relative_to(_home(int(uid))):
+        os.chown(path, int(uid), int(gid), follow_symlinks=False)
+
+
+def _home(uid: int) -> Path:
+    try:
+        return Path(pwd.getpwuid(uid).pw_dir)
+    except KeyError:
+        return Path("/nonexistent")
+
+
+def is_running(state_dir: Path) -> bool:
+    """True while a supervisor holds the lock of the folder."""
+    try:
+        lock = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def record(state_dir: Path) -> dict[str, Any]:
+    """What the supervisor wrote about itself; empty when it did not yet, or cannot be read."""
+    try:
+        found = json.loads((state_dir / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_devdns(pid: int) -> bool:
+    """False when the process is certainly not ours: a record may outlive its writer and the id be used again."""
+    try:
+        return b"devdns" in Path("/proc", str(pid), "cmdline").read_bytes()
+    except OSError:
+        return not Path("/proc/self").exists()  # no /proc (macOS): nothing can be said

@@ -1,0 +1,71 @@
+"""`devdns status`: what runs, what it listens on, and how the sources of routes fare. Exit code 1 when something is wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from devdns.cli.client import Body, Client
+from devdns.cli.options import common, json_option
+from devdns.cli.show import Row, print_json
+from devdns.cli.text import clean, duration, say, state_look, style, table
+
+
+@click.command()
+@json_option
+@common
+def status(*, state_dir: Path, config: Path | None, as_json: bool) -> int:  # noqa: ARG001 - -c is understood by every command
+    """Show whether devdns is well."""
+    body = Client(state_dir).ask("GET", "/api/v1/status")
+    if as_json:
+        print_json(body)
+    else:
+        say(*_lines(body))
+    return 1 if body.get("problems") else 0
+
+
+def _lines(body: Body) -> list[str]:
+    paint = style(sys.stdout)
+    problems = [clean(each) for each in body.get("problems", ())]
+    verdict = paint("not well", "red", "bold") if problems else paint("running", "green", "bold")
+    conflicts = f", {body['conflicts']} conflict{'s' * (body['conflicts'] != 1)}" if body["conflicts"] else ""
+    return [
+        f"devdns {clean(body['devdns'])} {verdict}, up {duration(body['uptime'])}, "
+        f"{body['routes']} route{'s' * (body['routes'] != 1)}{conflicts}",
+        f"zones   {clean(', '.join(body['zones']))}",
+        *(
+            f"{role:<7} {clean(' '.join(_address(each) for each in addresses))}"
+            for role, addresses in body["listeners"].items()
+            if addresses
+        ),
+        *_block(("PROCESS", "PID", "MEMORY", "RESTARTS", "STATE"), [_process(each) for each in body["processes"]], 4),
+        *_block(("SOURCE", "ROUTES", "STATE"), [_source(each) for each in body["sources"]], 2),
+        *(f"{paint('problem', 'red')} {each}" for each in problems),
+    ]
+
+
+def _address(pair: list[str | int]) -> str:
+    host, port = pair
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+
+
+def _block(header: tuple[str, ...], rows: list[tuple[str, ...]], state: int) -> list[str]:
+    if not rows:
+        return []
+    paint = style(sys.stdout)
+    first, *rest = table(
+        rows, header, look=lambda column, cell: paint(cell, state_look(cell.split()[0])) if column == state else cell
+    )
+    return ["", paint(first, "bold"), *rest]
+
+
+def _process(row: Row) -> tuple[str, ...]:
+    memory = f"{row['rss'] / 1e6:.0f} MB" if row.get("rss") else "-"
+    return row["name"], str(row.get("pid") or "-"), memory, str(row.get("restarts", 0)), row["state"]
+
+
+def _source(row: Row) -> tuple[str, ...]:
+    why = " - ".join(each for each in (row.get("reason"), row.get("hint")) if each)
+    return row["source"], str(row["routes"]), row["state"] + (f" ({why})" if why else "")

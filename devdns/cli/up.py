@@ -1,0 +1,93 @@
+"""`devdns up`: checks the configuration, plans the listeners and becomes the supervisor.
+
+A second `up` with the same state folder starts nothing: it attaches its routes file to the devdns that runs there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from devdns.cli import state
+from devdns.cli.client import Client
+from devdns.cli.detach import start_detached
+from devdns.cli.options import Switches, common, option
+from devdns.cli.plan import plan
+from devdns.cli.settings import find_config, read_file, read_settings
+from devdns.cli.text import clean, say
+from devdns.core.config import Config
+from devdns.core.errors import UsageRefused
+
+#: Flags that are settings: each becomes its variable, stronger than the file.
+SETTINGS = ("zone", "dns", "http", "https", "workers")
+#: `-P`: a folder named like a module of ours in the user's project is not imported.
+SUPERVISOR = [sys.executable, "-P", "-m", "devdns.supervisor"]
+
+
+@click.command()
+@option("--zone", metavar="ZONE", help="The zone whose names are answered.  [default: dev.test]")
+@option("--dns", metavar="ADDR:PORT", help="Where the resolver listens.  [default: port 53, else 127.0.0.1:5300]")
+@option("--http", metavar="ADDR:PORT", help="Where the proxy listens.  [default: port 80, else 8080]")
+@option("--https", metavar="ADDR:PORT|off", help="Where the proxy listens for TLS; off is the only value yet.")
+@option("--workers", metavar="N", help="How many proxy processes.  [default: 1]")
+@option("--detach", is_flag=True, help="Return once it is ready; the log is in the state folder.")
+@option("--in-process", is_flag=True, help="Run all parts in one process, for debugging.")
+@common
+@click.pass_obj
+def up(
+    switches: Switches, /, *, state_dir: Path, config: Path | None, detach: bool, in_process: bool, **flags: str | None
+) -> int:
+    """Start devdns: names, proxy and the sources of routes."""
+    if detach and in_process:
+        raise UsageRefused("--detach and --in-process exclude each other", "leave one of them out")
+    path = config or find_config(Path.cwd())
+    state.prepare(state_dir)
+    if state.is_running(state_dir):
+        return _attach(state_dir, path)
+    environ = dict(os.environ) | {f"DEVDNS_{name.upper()}": value for name, value in flags.items() if value is not None}
+    settings, count = read_settings(path, environ)
+    wanted = plan(settings, state_dir=state_dir, config_path=path, platform=sys.platform, debug=switches.debug)
+    environ |= _variables(state_dir, path, json.dumps(wanted), debug=switches.debug)
+    _greet(path, count, settings)
+    if in_process:
+        from devdns.app import run_in_process  # noqa: PLC0415 - every part is imported by that, and only then
+
+        return run_in_process(settings, str(path) if path else None, wanted)
+    return start_detached(SUPERVISOR, environ, state_dir) if detach else _become_supervisor(environ)
+
+
+def _become_supervisor(environ: dict[str, str]) -> NoReturn:
+    os.execve(SUPERVISOR[0], SUPERVISOR, environ)  # noqa: S606 - no shell is wanted
+
+
+def _variables(state_dir: Path, path: Path | None, wanted: str, *, debug: bool) -> dict[str, str]:
+    """What the processes below read; an empty DEVDNS_CONFIG means that there is no file."""
+    fixed = {"DEVDNS_STATE_DIR": str(state_dir), "DEVDNS_CONFIG": str(path) if path else "", "DEVDNS_PLAN": wanted}
+    return fixed | ({"DEVDNS_DEBUG": "true"} if debug else {})
+
+
+def _greet(path: Path | None, count: int, config: Config) -> None:
+    """Says which file counts, on stdout before the supervisor's own lines."""
+    zones = ", ".join(config.zones)
+    if path:
+        say(f"zone {zones}  {count} route{'s' * (count != 1)} from {clean(path)}")
+    else:
+        say(f"zone {zones}  no devdns.yml here or above; see devdns add")
+
+
+def _attach(state_dir: Path, path: Path | None) -> int:
+    """One devdns per state folder: the file becomes one more source of the running one."""
+    if path is None:
+        say(f"devdns is already running with the state folder {clean(state_dir)}")
+        return 0
+    read_file(path)
+    body = Client(state_dir).ask("POST", "/api/v1/files", {"path": str(path)})
+    say(f"devdns is already running; attached {clean(path)}")
+    for warning in body.get("warnings", ()):
+        say(f"warning: {clean(warning)}")
+    return 0
