@@ -1,0 +1,141 @@
+"""The processes: restart of what dies without a refused connection, orderly stop, privileges."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import dns.asyncquery
+import dns.message
+import pytest
+from support.load import Load, fetch
+from support.services import Service
+from support.stack import COMMAND, Stack
+from support.waiting import until, wait_until
+
+RATE = 200
+CHILDREN = ("control", "resolver", "proxy-1")
+
+
+@pytest.fixture
+def stack(tmp_path):
+    with Service() as service, Stack(tmp_path, f"routes: {{api: {service.port}}}\n") as running:
+        running.service = service
+        yield running
+
+
+async def a_name(stack):
+    """`ok` when the resolver answers one A query with loopback."""
+    query = dns.message.make_query("api.dev.test", "A")
+    answer = await dns.asyncquery.udp(query, stack.dns[0], port=stack.dns[1], timeout=4)
+    return "ok" if "127.0.0.1" in str(answer.answer) else "wrong"
+
+
+@pytest.mark.parametrize("name", CHILDREN)
+async def test_a_child_killed_under_load_refuses_nothing(stack, name):
+    address, nonce = stack.http, stack.service.nonce
+    async with (
+        Load(RATE, lambda: fetch(address, "api.dev.test", nonce)) as http,
+        Load(RATE / 4, lambda: a_name(stack)) as names,
+    ):
+        await until(lambda: http.counts["ok"] >= RATE / 2 and names.counts["ok"] >= RATE / 8)
+        before = stack.pid(name)
+        os.kill(before, signal.SIGKILL)
+        await until(lambda: stack.running(name) and stack.pid(name) != before)
+        done = http.counts["ok"], names.counts["ok"]
+        await until(lambda: http.counts["ok"] >= done[0] + RATE and names.counts["ok"] >= done[1] + RATE / 4)
+    assert names.failed == {}
+    in_flight = RATE // 20  # what a killed proxy had accepted and not yet answered
+    lost = http.failed if name == "proxy-1" else {}
+    assert http.failed == lost
+    assert set(lost) <= {"reset", "empty"}
+    assert sum(lost.values()) <= in_flight
+
+
+def test_names_and_traffic_go_on_while_control_is_down(stack):
+    """Control stopped dead (not restarted: it hangs) leaves the table in force."""
+    os.kill(stack.pid("control"), signal.SIGSTOP)
+    try:
+        assert stack.get("api.dev.test") == (200, stack.service.nonce)
+        assert stack.dig("api.dev.test") == ["127.0.0.1"]
+    finally:
+        os.kill(stack.pid("control"), signal.SIGCONT)
+
+
+def test_routes_are_the_same_after_control_was_killed(stack):
+    stack.run("add", "web", str(stack.service.port), check=0)
+    stack.kill("control")
+    wait_until(lambda: stack.running("control"))
+    names = {route["name"] for route in stack.json("routes")["routes"]}
+    assert names == {"api.dev.test", "web.dev.test"}
+    assert stack.get("web.dev.test") == (200, stack.service.nonce)
+
+
+def test_a_stop_drains_what_is_in_flight(tmp_path, slow_service):
+    with Stack(tmp_path, f"routes: {{slow: {slow_service.port}}}\n") as stack:
+        exchange = slow_service.request_through(stack)
+        slow_service.asked.wait(5)
+        stack.process.terminate()
+        slow_service.finish.set()
+        assert exchange.result(10) == (200, b"whole")
+        assert stack.process.wait(10) == 0
+    assert sorted(each.name for each in stack.state.glob("*.sock")) == []
+
+
+def test_the_supervisor_killed_takes_its_children_along(stack):
+    pids = [stack.pid(name) for name in CHILDREN]
+    stack.process.kill()
+    stack.process.wait()
+    wait_until(lambda: not any(alive(pid) for pid in pids), what="the end of the children")
+    assert not any(alive(pid) for pid in pids)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_several_proxies_share_the_work(tmp_path):
+    with Service() as service, Stack(tmp_path, f"routes: {{api: {service.port}}}\n", workers=3) as stack:
+        for number in (1, 2, 3):
+            assert stack.running(f"proxy-{number}")
+        stack.kill("proxy-2")
+        assert [stack.get("api.dev.test") for _ in range(20)] == [(200, service.nonce)] * 20
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux: sudo make test")
+def test_started_as_root_the_children_are_not(stack):
+    for name in CHILDREN:
+        lines = Path(f"/proc/{stack.pid(name)}/status").read_text().splitlines()
+        status = {key: value.split() for key, value in (line.split(":", 1) for line in lines)}
+        assert status["Uid"] == ["65534"] * 4
+        assert "0" not in status["Groups"]
+        assert {status[key][0] for key in ("CapPrm", "CapEff", "CapBnd", "CapAmb", "CapInh")} == {"0" * 16}
+        assert status["NoNewPrivs"] == ["1"]
+
+
+def test_all_in_one_process_is_the_same_stack(tmp_path):
+    flags = ("--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--in-process")
+    with Service() as service, Stack(tmp_path, f"routes: {{api: {service.port}}}\n", *flags) as stack:
+        assert stack.get("api.dev.test") == (200, service.nonce)
+        assert stack.dig("api.dev.test") == ["127.0.0.1"]
+        assert stack.json("status")["zones"] == ["dev.test"]
+
+
+async def test_a_second_signal_stops_at_once(tmp_path, slow_service):
+    with Stack(tmp_path, f"routes: {{slow: {slow_service.port}}}\n") as stack:
+        exchange = slow_service.request_through(stack)
+        slow_service.asked.wait(5)
+        pids = [stack.pid(name) for name in CHILDREN]
+        stack.process.terminate()
+        await until(lambda: not alive(pids[0]) or stack.process.poll() is None)
+        stack.process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(5):
+            await asyncio.to_thread(stack.process.wait)
+        assert not any(alive(pid) for pid in pids)
+        slow_service.finish.set()
+        assert exchange.exception(10) is not None
+    assert COMMAND
