@@ -125,7 +125,7 @@ class Supervisor:
         named = ",".join(f"{name}={sock.fileno()}" for name, sock in child.sockets)
         with theirs:
             child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
-                [sys.executable, "-m", "devdns.process.child", child.part],
+                [sys.executable, "-P", "-m", "devdns.process.child", child.part],
                 env={**self._environ, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
                 pass_fds=[*fds, theirs.fileno()],
                 stdin=subprocess.DEVNULL,

@@ -44,7 +44,9 @@ class ControlPart:
         config = settings(environ)
         self.groups = docker_groups(config.docker.hosts or (environ.get("DOCKER_HOST", DOCKER_SOCKET),))
         self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web")]
-        self._control = Control(config, environ.get("DEVDNS_CONFIG"), tuple(inherited.listening.get("http", ())))
+        self._control = Control(
+            config, environ.get("DEVDNS_CONFIG") or None, tuple(inherited.listening.get("http", ()))
+        )
 
     async def start(self) -> None:
         await self._control.start(*self._sockets)
@@ -125,7 +127,7 @@ def settings(environ: Mapping[str, str]) -> Config:
     decided = environ.get("DEVDNS_SETTINGS")
     if decided is not None:
         return msgspec.json.decode(decided, type=Config)
-    path = environ.get("DEVDNS_CONFIG")
+    path = environ.get("DEVDNS_CONFIG") or None
     return load(parse(Path(path).read_text("utf-8"), path) if path else None, environ)
 
 

@@ -1,0 +1,133 @@
+"""The budgets: time to ready, resident memory, the command's own time, and a change among 100,000 routes."""
+
+import http.client
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.services import Service
+from support.stack import COMMAND, Stack
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.evidence
+MIB = 1 << 20
+RESIDENT = {"supervisor": 20, "control": 85, "resolver": 35, "proxy-1": 50}  # MB, as the issue of the stack says
+READY_BOUND, ROUTES_BOUND, CHANGE_BOUND, PAUSE_BOUND = 1.0, 0.3, 0.020, 0.005
+MANY = 100_000
+
+
+def report(title, figures, unit="ms", scale=1000.0):
+    ordered = sorted(round(scale * each, 2) for each in figures)
+    middle = round(statistics.median(ordered), 2)
+    print(f"\n{title}: median {middle} {unit}, {ordered[0]} to {ordered[-1]} {unit}, n={len(ordered)}")
+    return statistics.median(figures)
+
+
+def folder():
+    made = tempfile.TemporaryDirectory(prefix="devdns-")
+    Path(made.name).chmod(0o755)
+    return made
+
+
+def resident(pid):
+    line = next(each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
+
+
+def test_ready_in_under_a_second():
+    took = []
+    for _ in range(10):
+        with folder() as name:
+            stack = Stack(Path(name), "routes: {api: 5173}\n")
+            started = time.monotonic()
+            with stack:
+                took.append(time.monotonic() - started)
+    assert report("devdns up until ready", took) < READY_BOUND
+
+
+def test_resident_memory_with_every_provider_on():
+    environ = {"DEVDNS_DOCKER_ENABLED": "auto", "DEVDNS_MDNS_ENABLED": "true"}
+    with folder() as name, Service() as service:
+        with Stack(Path(name), f"routes: {{api: {service.port}}}\n", **environ) as stack:
+            for _ in range(500):
+                assert stack.get("api.dev.test")[0] == 200
+            assert stack.get("devdns.dev.test")[0] == 200
+            for _ in range(50):
+                assert stack.dig("api.dev.test") == ["127.0.0.1"]
+            pids = {"supervisor": stack.process.pid} | {
+                each: stack.pid(each) for each in RESIDENT if each != "supervisor"
+            }
+            sizes = {each: resident(pid) / 1e6 for each, pid in pids.items()}
+    print("\nresident, MB:", {each: round(size, 1) for each, size in sizes.items()})
+    assert {each: size for each, size in sizes.items() if size >= RESIDENT[each]} == {}
+
+
+def test_the_routes_command_is_quick():
+    with folder() as name, Stack(Path(name), "routes: {api: 5173, web: 5174}\n") as stack:
+        took = []
+        for _ in range(10):
+            started = time.monotonic()
+            subprocess.run([*COMMAND, "routes"], env=stack.environ, check=True, capture_output=True)
+            took.append(time.monotonic() - started)
+    assert report("devdns routes", took) < ROUTES_BOUND
+
+
+class Pulse(threading.Thread):
+    """Asks the proxy on one connection, again and again; `slowest` is the longest answer since `reset`, seconds."""
+
+    def __init__(self, address, host):
+        super().__init__()
+        self.connection = http.client.HTTPConnection(*address, timeout=10)
+        self.host, self.slowest, self.ended = host, 0.0, threading.Event()
+
+    def run(self):
+        while not self.ended.is_set():
+            started = time.perf_counter()
+            self.connection.request("GET", "/", headers={"Host": self.host})
+            self.connection.getresponse().read()
+            self.slowest = max(self.slowest, time.perf_counter() - started)
+
+
+def test_one_change_among_100_000_routes():
+    with folder() as name, Service() as service:
+        lines = "".join(f"  s{number}: {service.port}\n" for number in range(MANY))
+        with Stack(Path(name), f"routes:\n{lines}") as stack:
+            wait_until(lambda: stack.get("s99999.dev.test")[0] == 200, bound=60)
+            took, pauses, calm = [], [], []
+            pulse = Pulse(stack.http, "s5.dev.test")
+            pulse.start()
+            try:
+                for number in range(20):
+                    pulse.slowest = 0.0
+                    wait_until(lambda: pulse.slowest)
+                    calm.append(pulse.slowest)
+                    pulse.slowest = 0.0
+                    took.append(one_change(stack, f"new{number}", service.port))
+                    pauses.append(pulse.slowest)
+            finally:
+                pulse.ended.set()
+                pulse.join()
+    report("slowest answer with no change", calm)
+    report("slowest answer during a change", pauses)
+    assert report("a change among 100,000 routes until it is served", took) < CHANGE_BOUND
+    assert statistics.median(pauses) < PAUSE_BOUND
+
+
+def one_change(stack, name, port):
+    """Seconds from control's answer to the PUT until the proxy serves the name (asked before and after)."""
+    assert stack.get(f"{name}.dev.test")[0] == 404
+    stated = put(stack, name, port)
+    wait_until(lambda: stack.get(f"{name}.dev.test")[0] == 200)
+    return time.monotonic() - stated
+
+
+def put(stack, name, port):
+    asked = ["curl", "-sf", "-X", "PUT", "--unix-socket", str(stack.state / "control.sock")]
+    asked += ["-H", "Content-Type: application/json", "-d", f'{{"target": "{port}"}}']
+    started = time.monotonic()
+    subprocess.run([*asked, f"http://devdns/api/v1/routes/{name}"], check=True, capture_output=True)
+    return started
