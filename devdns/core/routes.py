@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +23,8 @@ SCHEMES = ("http", "https", "h2c")
 TARGET = re.compile(
     r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+):)?(?P<port>[0-9]{1,5})/?"
 )
+NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
+BROADCAST = IPv4Address("255.255.255.255")
 DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80}
 
 
@@ -82,12 +84,22 @@ def _target_host(host: str, text: str) -> str:
     try:
         address = ip_address(host.strip("[]"))
     except ValueError:
-        return canonical(host)
-    if address.is_link_local or address.is_unspecified or address.is_multicast:
+        name = canonical(host)
+        if NUMERIC.fullmatch(name.rpartition(".")[2]):  # `127.1` and `0x7f.1` are addresses to some resolvers
+            raise TargetRefused(f"target {text!r}: {host!r} is neither an address nor a name") from None
+        return name
+    if forbidden(address):
         raise TargetRefused(
-            f"target {text!r}: {address} is not an address of a service", "use 127.0.0.1 for this machine"
+            f"target {text!r}: {address} is not the address of a service", "use 127.0.0.1 for this machine"
         )
     return str(address)
+
+
+def forbidden(address: IPv4Address | IPv6Address) -> bool:
+    """Addresses no route may lead to, also when a name resolves to one: metadata services live on link-local ones."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_link_local or address.is_unspecified or address.is_multicast or address == BROADCAST
 
 
 class Options(Struct, frozen=True, gc=False):
