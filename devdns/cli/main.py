@@ -37,6 +37,7 @@ COMMANDS = {
     "resolver": "devdns.cli.parts:resolver",
     "proxy": "devdns.cli.parts:proxy",
 }
+UNSET = ("", "0", "false", "no", "off")
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -63,7 +64,7 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; nothing but SystemExit of an exec'd process leaves it otherwise."""
-    switches = Switches(debug=bool(os.environ.get("DEVDNS_DEBUG")))
+    switches = Switches(debug=os.environ.get("DEVDNS_DEBUG", "").lower() not in UNSET)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets its answer

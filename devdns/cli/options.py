@@ -25,7 +25,7 @@ def option(*names: str, **attributes: Any) -> Callable[[F], F]:
     """A click option whose variable is `DEVDNS_` and its long name."""
     long = max(names, key=lambda name: len(name) if name.startswith("--") else 0)
     attributes.setdefault("envvar", "DEVDNS_" + long.partition("/")[0].lstrip("-").replace("-", "_").upper())
-    return click.option(*names, **attributes)
+    return click.option(*names, show_envvar=True, **attributes)
 
 
 def _switch_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature

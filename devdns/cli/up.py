@@ -5,7 +5,6 @@ A second `up` with the same state folder starts nothing: it attaches its routes 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import click
 
 from devdns.cli import state
 from devdns.cli.client import Client
-from devdns.cli.detach import start_detached
+from devdns.cli.launch import SUPERVISOR, children_environ, start_detached
 from devdns.cli.options import Switches, common, option
 from devdns.cli.plan import plan
 from devdns.cli.settings import find_config, read_file, read_settings
@@ -25,8 +24,6 @@ from devdns.core.errors import UsageRefused
 
 #: Flags that are settings: each becomes its variable, stronger than the file.
 SETTINGS = ("zone", "dns", "http", "https", "workers")
-#: `-P`: a folder named like a module of ours in the user's project is not imported.
-SUPERVISOR = [sys.executable, "-P", "-m", "devdns.supervisor"]
 
 
 @click.command()
@@ -52,23 +49,17 @@ def up(
     environ = dict(os.environ) | {f"DEVDNS_{name.upper()}": value for name, value in flags.items() if value is not None}
     settings, count = read_settings(path, environ)
     wanted = plan(settings, state_dir=state_dir, config_path=path, platform=sys.platform, debug=switches.debug)
-    environ |= _variables(state_dir, path, json.dumps(wanted), debug=switches.debug)
+    environ = children_environ(environ, settings, wanted)
     _greet(path, count, settings)
     if in_process:
         from devdns.app import run_in_process  # noqa: PLC0415 - every part is imported by that, and only then
 
         return run_in_process(settings, str(path) if path else None, wanted)
-    return start_detached(SUPERVISOR, environ, state_dir) if detach else _become_supervisor(environ)
+    return start_detached(environ, state_dir) if detach else _become_supervisor(environ)
 
 
 def _become_supervisor(environ: dict[str, str]) -> NoReturn:
     os.execve(SUPERVISOR[0], SUPERVISOR, environ)  # noqa: S606 - no shell is wanted
-
-
-def _variables(state_dir: Path, path: Path | None, wanted: str, *, debug: bool) -> dict[str, str]:
-    """What the processes below read; an empty DEVDNS_CONFIG means that there is no file."""
-    fixed = {"DEVDNS_STATE_DIR": str(state_dir), "DEVDNS_CONFIG": str(path) if path else "", "DEVDNS_PLAN": wanted}
-    return fixed | ({"DEVDNS_DEBUG": "true"} if debug else {})
 
 
 def _greet(path: Path | None, count: int, config: Config) -> None:

@@ -1,0 +1,51 @@
+"""`devdns config schema|check`: the JSON Schema of devdns.yml, and every problem of a file at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from devdns.cli.options import common, json_option
+from devdns.cli.settings import NAME, find_config, read_settings
+from devdns.cli.show import print_json
+from devdns.cli.text import clean, say
+from devdns.core.config import schema as config_schema
+from devdns.core.errors import ConfigRefused, DevdnsError, UsageRefused
+
+
+@click.group()
+def config() -> None:
+    """Check devdns.yml, or print its JSON Schema."""
+
+
+@config.command()
+@common
+def schema(*, state_dir: Path, config: Path | None) -> None:  # noqa: ARG001 - understood by every command
+    """Print the JSON Schema of devdns.yml."""
+    print_json(config_schema())
+
+
+@config.command()
+@json_option
+@common
+def check(*, state_dir: Path, config: Path | None, as_json: bool) -> int:  # noqa: ARG001 - --state-dir is understood by every command
+    """Read devdns.yml and the variables as `up` would, and say what is wrong."""
+    path = config or find_config(Path.cwd())
+    if path is None:
+        raise UsageRefused(f"no {NAME} here or above", "give one with -c FILE")
+    try:
+        settings, count = read_settings(path, os.environ)
+    except DevdnsError as error:
+        if not as_json:
+            raise
+        problems = list(error.problems) if isinstance(error, ConfigRefused) else [str(error)]
+        print_json({"version": 1, "config": str(path), "ok": False, "problems": problems})
+        return error.exit_code
+    if as_json:
+        print_json({"version": 1, "config": str(path), "ok": True, "problems": []})
+    else:
+        zones = ", ".join(settings.zones)
+        say(f"{clean(path)} is good: zone {zones}, {count} route{'s' * (count != 1)}")
+    return 0
