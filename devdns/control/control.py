@@ -1,0 +1,114 @@
+"""The control process: the parts list of providers, registry, snapshots and API, and their start and stop.
+
+It runs in the state folder and opens what is there by relative name. Nothing is written before `start`, which runs after
+the privileges are dropped; everything is imported before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from socket import socket
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from devdns.control import guards, token
+from devdns.control.api import Api
+from devdns.control.gate import Gate
+from devdns.control.registry import Registry
+from devdns.control.snapshots import Snapshots, listen
+from devdns.core.frames import VERSION, Hello
+from devdns.core.names import Zones
+from devdns.core.settings import Config
+from devdns.core.sources import Provider
+from devdns.providers.file import FileProvider
+from devdns.providers.manual import ManualRoutes
+
+FIRST_WORDS = 0.5
+GRACE = 1.0
+MANUAL = "routes.json"
+TOKEN = "token"  # noqa: S105 # the name of its file
+
+Addresses = tuple[tuple[str, int], ...]
+log = structlog.get_logger()
+
+
+class Control:
+    """`config_path` is the file of `devdns up`, `http` the addresses the proxy listens on."""
+
+    def __init__(self, config: Config, config_path: str | None, http: Addresses) -> None:
+        zones = Zones(config.zones)
+        self.instance = os.environ.get("DEVDNS_INSTANCE") or uuid.uuid4().hex
+        self.registry = Registry(
+            zones, best_port(http), ManualRoutes(MANUAL, zones), partial(FileProvider, zones=zones), config_path
+        )
+        self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
+        self.registry.tell = self._snapshots.publish
+        self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
+        self._providers = list(providers(config, zones))
+        self._config = config
+        self._http = http
+        self._runners: list[web.AppRunner] = []
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self, control: socket, snapshots: socket, web: socket) -> None:
+        """Serves the three listening sockets, once the files and manual routes were read (or half a second passed)."""
+        gate = Gate(self.registry.zones, frozenset(port for _, port in self._http), token.load(Path(TOKEN)))
+        self.registry.start(self._providers)
+        for source in switched_off(self._config):
+            self.registry.sources.off(source, f"{source}.enabled is false")
+        await self.registry.first_words(FIRST_WORDS)
+        await self._snapshots.start(snapshots)
+        await self._serve(control, guards.local())
+        await self._serve(web, guards.from_web(gate))
+        log.info("control is up", instance=self.instance, routes=len(self.registry.table))
+
+    async def stop(self) -> None:
+        """Ends the streams, closes the doors, stops the providers. The table stays in force where it was sent."""
+        self.registry.events.close()
+        for server in self._servers:
+            server.close()
+        for runner in self._runners:
+            await runner.cleanup()
+        await self._snapshots.stop()
+        await self.registry.sources.close()
+
+    async def _serve(self, sock: socket, guard: Middleware) -> None:
+        runner = web.AppRunner(
+            self._api.application(guard), access_log=None, handler_cancellation=True, shutdown_timeout=GRACE
+        )
+        await runner.setup()
+        self._runners.append(runner)
+        assert runner.server is not None  # noqa: S101 # set up on the line above
+        self._servers.append(await listen(sock, runner.server))
+
+
+def providers(config: Config, zones: Zones) -> Iterator[Provider]:
+    """The providers that are switched on, besides files and manual routes. Their libraries are loaded here, or never."""
+    if config.docker.enabled is not False:
+        from devdns.providers.docker import DockerProvider  # noqa: PLC0415 # 10 MB that a stack without Docker saves
+
+        for host in config.docker.hosts or (None,):
+            yield DockerProvider(config.docker, zones, host)
+    if config.mdns.enabled:
+        from devdns.providers.mdns import MdnsProvider  # noqa: PLC0415 # loads zeroconf
+
+        yield MdnsProvider(config.mdns, zones)
+
+
+def switched_off(config: Config) -> list[str]:
+    """The sources that the configuration leaves out."""
+    wanted = {"docker": config.docker.enabled is not False, "mdns": config.mdns.enabled}
+    return [source for source, on in wanted.items() if not on]
+
+
+def best_port(http: Addresses) -> int:
+    """The port in the URLs we tell: 80 where the proxy has it."""
+    ports = [port for _, port in http]
+    return 80 if 80 in ports or not ports else ports[0]

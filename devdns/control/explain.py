@@ -1,0 +1,208 @@
+"""Why a name goes where it goes: a decision over the table and what is known around it. Asks nothing of the network.
+
+`Question` is what was asked, `Facts` what control knows, `Check` what a connect to a target gave; out comes one `Explanation`.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from devdns.core.errors import NameRefused
+from devdns.core.names import RESERVED_HOST, Zones, canonical, parse_authority, parse_claim
+from devdns.core.routes import Route, RouteTable, State
+from devdns.core.sources import Refusal
+
+#: Hosts compared for a near name; more would take longer than a person waits for.
+MOST_COMPARED = 5_000
+
+
+class Question(Struct, frozen=True):
+    """A canonical host (perhaps `*.` in front) and a raw path. `short` means the zone was added by us."""
+
+    name: str
+    host: str
+    path: str = "/"
+    short: bool = False
+
+
+class Check(Struct, frozen=True):
+    """What a connect to one target of the route gave; `ms` is how long it took."""
+
+    target: str
+    reachable: bool
+    detail: str
+    ms: float
+
+
+class Facts(Struct, frozen=True):
+    """What is known besides the table: the claims that lost, refusals with their source, and each source's trouble."""
+
+    zones: Zones
+    beaten: tuple[Route, ...] = ()
+    refusals: tuple[tuple[str, Refusal], ...] = ()
+    troubles: tuple[tuple[str, str], ...] = ()
+
+
+class Explanation(Struct, frozen=True):
+    """The answer; `lines` say the same to people."""
+
+    question: Question
+    zone: str
+    verdict: str
+    route: Route | None = None
+    checks: tuple[Check, ...] = ()
+    beaten: tuple[Route, ...] = ()
+    refusals: tuple[tuple[str, Refusal], ...] = ()
+    hint: str = ""
+    lines: tuple[str, ...] = ()
+
+
+def parse_question(name: str, zones: Zones) -> Question:
+    """A name as claimed (`api`, `api/v2`, `*.api`), a full name, or a URL; raises `NameRefused`."""
+    if "://" in name:
+        return _of_url(name)
+    host, slash, rest = name.strip().partition("?")[0].partition("/")
+    bare = host.removeprefix("*.")
+    full = canonical(bare)
+    short = not (zones.of(full) or bare.endswith(".") or _outside(full, zones))
+    if short:
+        full = canonical(f"{full}.{zones.first}")
+    return Question(name, ("*." if bare != host else "") + full, slash + rest or "/", short)
+
+
+def _of_url(url: str) -> Question:
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError as error:
+        raise NameRefused(f"{url!r} is not a URL: {error}") from None
+    found = parse_authority(parts.netloc.rpartition("@")[2])
+    if found is None:
+        raise NameRefused(f"{url!r} names no host", "write it like http://api.dev.test/v2")
+    return Question(url, found[0], parts.path or "/")
+
+
+def _outside(host: str, zones: Zones) -> bool:
+    """True for what nobody means as a short name: localhost, and names that end like a zone (`api.test`)."""
+    last = host.rpartition(".")[2]
+    return last == RESERVED_HOST or ("." in host and last in {zone.rpartition(".")[2] for zone in zones.names})
+
+
+def find(question: Question, table: RouteTable) -> Route | None:
+    """The route that answers; a `*.` question means that very wildcard."""
+    return table.lookup(question.host, question.path)
+
+
+def explain(question: Question, table: RouteTable, facts: Facts, checks: tuple[Check, ...] = ()) -> Explanation:
+    """The whole answer for one question."""
+    zone = facts.zones.of(question.host.removeprefix("*."))
+    if zone is None:
+        return _said(question, "", "outside", _outside_lines(question, facts.zones))
+    if facts.zones.is_own(question.host):
+        return _said(question, zone, "own", [f"{question.host} is devdns itself: its page and its API answer there"])
+    refusals = tuple(each for each in facts.refusals if _means(each[1].name, question.host, facts.zones))
+    route = find(question, table)
+    if route is None:
+        return _unknown(question, zone, table, facts, refusals)
+    lines = [*_route_lines(question, route), *_check_lines(checks), *_beaten_lines(facts.beaten)]
+    lines += [*_refusal_lines(refusals), *_trouble_lines(facts, route.source)]
+    verdict = _verdict(route, checks)
+    hint = _hint(verdict, route)
+    return Explanation(
+        question, zone, verdict, route, checks, facts.beaten, refusals, hint, (*lines, *([hint] if hint else []))
+    )
+
+
+def _said(question: Question, zone: str, verdict: str, lines: list[str]) -> Explanation:
+    return Explanation(question, zone, verdict, lines=tuple(lines))
+
+
+def _outside_lines(question: Question, zones: Zones) -> list[str]:
+    line = f"{question.host} is outside the zones of this devdns ({', '.join(zones.names)}): its answer comes from elsewhere"
+    first = question.host.partition(".")[0]
+    return [line, f"the name here would be {first}.{zones.first}"]
+
+
+def _unknown(
+    question: Question, zone: str, table: RouteTable, facts: Facts, refusals: tuple[tuple[str, Refusal], ...]
+) -> Explanation:
+    short = question.host.removesuffix("." + zone)
+    hint = f"devdns add {short} PORT   (or the label dev.route={short} on its container)"
+    elsewhere = [route.name for route in table.at(question.host)]
+    lines = [f"{question.host} resolves, but no route has this name"]
+    if elsewhere:
+        lines = [f"{question.host} has routes, but none for the path {question.path}: {', '.join(elsewhere)}"]
+    lines += _refusal_lines(refusals)
+    near = near_name(question.host, table)
+    if near and not elsewhere:
+        lines.append(f"a near name that exists: {near}")
+    parent = question.host.partition(".")[2]
+    if table.at(parent):
+        lines.append(f"{parent} exists and does not cover names below it; the wildcard *.{parent} would")
+    for source, trouble in facts.troubles:
+        lines.append(f"it may be missing because {source} is degraded: {trouble}")
+    lines.append(f"to add it: {hint}")
+    return Explanation(question, zone, "unknown", refusals=refusals, hint=hint, lines=tuple(lines))
+
+
+def near_name(host: str, table: RouteTable) -> str:
+    """The registered host most like this one, or empty."""
+    hosts = [each for each, _ in zip(table.hosts(), range(MOST_COMPARED), strict=False)]
+    return next(iter(get_close_matches(host, hosts, 1, 0.8)), "")
+
+
+def _means(name: str, host: str, zones: Zones) -> bool:
+    """True when a refused name, as written, would have been this host."""
+    try:
+        return parse_claim(name, zones).host == host
+    except NameRefused:
+        return name.partition("/")[0].rstrip(".").lower() in (host, host.partition(".")[0])
+
+
+def _verdict(route: Route, checks: tuple[Check, ...]) -> str:
+    if route.state is State.LIVE and checks and not any(check.reachable for check in checks):
+        return State.UNREACHABLE.value
+    return route.state.value
+
+
+def _hint(verdict: str, route: Route) -> str:
+    if verdict == State.UNREACHABLE and route.state is State.LIVE:
+        return f"start the service, or mend its target at {route.origin or route.source}"
+    return ""
+
+
+def _route_lines(question: Question, route: Route) -> list[str]:
+    targets = ", ".join(str(target) for target in route.targets)
+    state = route.state.value + (f" ({route.reason})" if route.reason else "")
+    lines = [
+        f"{route.name} -> {targets}: {state}",
+        f"from {route.source}" + (f", {route.origin}" if route.origin else ""),
+    ]
+    if route.host != question.host:
+        lines.append(f"{question.host} is covered by the wildcard {route.host}")
+    return lines
+
+
+def _check_lines(checks: tuple[Check, ...]) -> list[str]:
+    return [
+        f"{each.target} {'is reachable' if each.reachable else 'is not reachable'}: {each.detail}" for each in checks
+    ]
+
+
+def _beaten_lines(beaten: tuple[Route, ...]) -> list[str]:
+    return [f"it beat a claim from {route.source} ({route.origin or route.owner})" for route in beaten]
+
+
+def _refusal_lines(refusals: tuple[tuple[str, Refusal], ...]) -> list[str]:
+    return [
+        f"refused from {source}, {each.origin}: {each.reason}" + (f" - {each.hint}" if each.hint else "")
+        for source, each in refusals
+    ]
+
+
+def _trouble_lines(facts: Facts, source: str) -> list[str]:
+    return [
+        f"{name} is degraded ({reason}): its last routes are kept" for name, reason in facts.troubles if name == source
+    ]

@@ -1,0 +1,35 @@
+"""The routes files attached at run time, remembered in `attached.json` so that a restart of control brings them back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+RECORD = Path("attached.json")
+
+log = structlog.get_logger()
+
+
+def read(record: Path = RECORD) -> list[str]:
+    """The paths in the record, in the order of attaching; a record that cannot be read is logged and counts as empty."""
+    try:
+        return msgspec.json.decode(record.read_bytes(), type=list[str])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("attached files forgotten", path=str(record), reason=str(error))
+        return []
+
+
+def write(paths: Iterable[str], record: Path = RECORD) -> None:
+    """Replaces the record whole, or leaves it as it was (RFC-less POSIX habit: write aside, sync, rename)."""
+    aside = record.with_suffix(".new")
+    with aside.open("wb") as file:
+        file.write(msgspec.json.encode(list(paths)))
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(record)

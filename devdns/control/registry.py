@@ -1,0 +1,196 @@
+"""Everything control knows and can be asked to do, without a word of HTTP: routes, sources, attached files, manual routes.
+
+The API is its only face; the snapshots and the event stream hear of each change here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from devdns.control import files
+from devdns.control.checks import check_all
+from devdns.control.events import Events, event
+from devdns.control.explain import Explanation, Facts, explain, find, parse_question
+from devdns.control.loops import Address, loop
+from devdns.control.shapes import change_shape, text
+from devdns.control.sources import Sources
+from devdns.core.errors import DevdnsError, TargetRefused
+from devdns.core.frames import SLICE
+from devdns.core.names import Claim, Zones
+from devdns.core.routes import Change, Route, RouteTable, Target
+from devdns.core.sources import Provider, Refusal, rank
+from devdns.core.store import RouteStore
+
+MAX_PATH = 4096
+UNIX_SOCKETS = ("control.sock", "snapshots.sock", "web.sock")
+
+log = structlog.get_logger()
+
+
+class ManualProvider(Provider, Protocol):
+    """The provider of manual routes, which is told what to say. `put` and `remove` write `routes.json` or raise."""
+
+    def put(self, route: Route) -> None: ...
+
+    def remove(self, claim: Claim) -> None: ...
+
+
+class FileProviders(Protocol):
+    """Makes the provider of a routes file; an attached one brings routes only."""
+
+    def __call__(self, path: str, *, routes_only: bool = False) -> Provider: ...
+
+
+class FileRefused(DevdnsError):
+    """A routes file that cannot be attached or detached."""
+
+    exit_code = 2
+
+
+class Registry:
+    """`file_provider` makes the provider of a routes file; `tell` sends a change to the followers; `main` is the file of `up`."""
+
+    def __init__(
+        self,
+        zones: Zones,
+        port: int,
+        manual: ManualProvider,
+        file_provider: FileProviders,
+        main: str | None = None,
+    ) -> None:
+        self.zones = zones
+        self.port = port
+        self.main = os.path.normpath(main) if main else None
+        self.store = RouteStore()
+        self.events = Events()
+        self.sources = Sources(self.store, self._published)
+        self.tell: Callable[[Change], None] = lambda _: None
+        self._manual = manual
+        self._file_provider = file_provider
+        self.attached: dict[str, str] = {}
+
+    @property
+    def table(self) -> RouteTable:
+        return self.store.table
+
+    def start(self, providers: Iterable[Provider]) -> None:
+        """Starts the manual routes, the file of `up`, the attached files, and then the others."""
+        self.sources.start(self._manual)
+        if self.main:
+            self.sources.start(self._file_provider(self.main))
+        for path in files.read():
+            if path not in (self.main, *self.attached):
+                self._follow_file(path)
+        for provider in providers:
+            self.sources.start(provider)
+
+    def _follow_file(self, path: str) -> str:
+        """Starts the provider of an attached file; returns its source."""
+        provider = self._file_provider(path, routes_only=True)
+        self.attached[path] = provider.source
+        self.sources.start(provider)
+        return provider.source
+
+    async def first_words(self, bound: float) -> None:
+        """Waits until the manual routes and the files were read, at most `bound` seconds."""
+        early = [each.source for each in self.sources if rank(each.source) <= rank("file")]
+        await asyncio.gather(*(self.sources.spoken(source, bound=bound) for source in early))
+
+    def files(self) -> list[dict[str, Any]]:
+        """The routes files followed: the one of `up` first."""
+        main = {self.main: self._file_provider(self.main).source} if self.main else {}
+        return [
+            {"path": path, "source": source, "main": path == self.main}
+            for path, source in (main | self.attached).items()
+        ]
+
+    def _published(self, change: Change) -> None:
+        self.tell(change)
+        big = len(change.added) + len(change.removed) > SLICE
+        if len(self.events):
+            self.events.publish(None if big else event("change", text(change_shape(change, self.port))))
+        if big:
+            # What a big change brought lives long: keep it out of every later collection, which would pause for it.
+            gc.collect()
+            gc.freeze()
+
+    def refusals(self) -> list[tuple[str, Refusal]]:
+        """What each source names that cannot become a route, quiet ones included."""
+        return [(source.source, refusal) for source in self.sources for refusal in source.refusals]
+
+    def troubles(self) -> tuple[tuple[str, str], ...]:
+        return tuple((each.source, each.reason) for each in self.sources if each.state == "degraded")
+
+    async def explain(self, name: str) -> Explanation:
+        """Why a name or URL goes where it goes; raises `NameRefused`. Connects to the targets of its route."""
+        question = parse_question(name, self.zones)
+        route = find(question, self.table)
+        checks = await check_all(route.targets) if route else ()
+        beaten = self.store.beaten(route.claim) if route else ()
+        facts = Facts(self.zones, beaten, tuple(self.refusals()), self.troubles())
+        return explain(question, self.table, facts, checks)
+
+    def manual_route(self, claim: Claim) -> Route | None:
+        """The manual route of this claim, or None."""
+        return next((route for route in self.store.stated("manual") if route.claim == claim), None)
+
+    async def put(self, route: Route) -> bool:
+        """Adds or replaces a manual route, in force on return; True when its claim is new. Raises OSError on a full disk."""
+        before = self.manual_route(route.claim)
+        if before != route:
+            await self._told(lambda: self._manual.put(route))
+        return before is None
+
+    async def remove(self, claim: Claim) -> None:
+        """Takes a manual route back."""
+        await self._told(lambda: self._manual.remove(claim))
+
+    async def _told(self, tell: Callable[[], None]) -> None:
+        said = self.sources["manual"].said
+        tell()
+        await self.sources.spoken("manual", said)
+
+    def refuse_loops(self, targets: Iterable[Target], listeners: Iterable[Address]) -> None:
+        """Raises `TargetRefused` for a target that is devdns itself."""
+        own = {os.path.realpath(name) for name in UNIX_SOCKETS}
+        for target in targets:
+            found = loop(target, listeners, own, self.zones)
+            if found:
+                raise TargetRefused(f"target {str(target)!r}: {found}", "name the port of your own service")
+
+    async def attach(self, path: str) -> bool:
+        """Adds a routes file as one more source, heard on return; True when it is new. Raises `FileRefused`."""
+        path = await asyncio.to_thread(_attachable, path)
+        if path == self.main or path in self.attached:
+            return False
+        files.write([*self.attached, path])
+        await self.sources.spoken(self._follow_file(path))
+        log.info("file attached", path=path)
+        return True
+
+    async def detach(self, path: str) -> bool:
+        """Takes a routes file and its routes away; False when it is not attached. Raises `FileRefused` for the main file."""
+        if path == self.main:
+            raise FileRefused(f"{path!r} is this devdns's own configuration", "stop it with: devdns down")
+        if path not in self.attached:
+            return False
+        files.write(each for each in self.attached if each != path)
+        await self.sources.forget(self.attached.pop(path))
+        log.info("file detached", path=path)
+        return True
+
+
+def _attachable(path: str) -> str:
+    """The path in normal form; raises `FileRefused` when it is not an absolute one of a file."""
+    if not Path(path).is_absolute() or "\0" in path or len(path) > MAX_PATH:
+        raise FileRefused(f"{path[:200]!r} is not an absolute path", "write it like /home/me/shop/devdns.yml")
+    if not Path(path).is_file():
+        raise FileRefused(f"{path!r} is not a file that devdns can read")
+    return os.path.normpath(path)

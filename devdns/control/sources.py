@@ -1,0 +1,139 @@
+"""The providers at work: one task each, what they said last, and how they are.
+
+A statement goes into the store and its change to `publish`; trouble leaves the last statement in force. A provider that
+raises or ends is a bug of ours or of its library: it is logged once, the source marked degraded, and started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Literal
+
+import structlog
+from msgspec import Struct
+
+from devdns.core.routes import Change
+from devdns.core.sources import Provider, Refusal, Statement, Trouble
+from devdns.core.store import RouteStore
+
+Health = Literal["ok", "degraded", "starting", "off"]
+LONGEST_PAUSE = 30.0
+
+log = structlog.get_logger()
+
+
+class Source(Struct):
+    """How one source is now. `said` counts statements and troubles, so that a waiter can tell a new one."""
+
+    source: str
+    state: Health = "starting"
+    reason: str = ""
+    hint: str = ""
+    refusals: tuple[Refusal, ...] = ()
+    said: int = 0
+
+
+class Sources:
+    """All sources by name. `pause` is the first wait in seconds before a broken provider is started again; it doubles."""
+
+    def __init__(self, store: RouteStore, publish: Callable[[Change], None], pause: float = 0.2) -> None:
+        self._store = store
+        self._publish = publish
+        self._pause = pause
+        self._all: dict[str, Source] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+
+    def start(self, provider: Provider) -> None:
+        """Watches `provider` from now on; raises ValueError when its source is watched already."""
+        name = provider.source
+        if name in self._tasks:
+            raise ValueError(f"source {name!r} is watched already")
+        self._all[name] = Source(name)
+        self._tasks[name] = asyncio.create_task(self._watch(name, provider), name=f"source {name}")
+
+    def off(self, name: str, reason: str) -> None:
+        """Lists a source that is switched off, and why."""
+        self._all[name] = Source(name, "off", reason)
+
+    async def forget(self, name: str) -> None:
+        """Stops a source and takes back everything it said."""
+        task = self._tasks.pop(name)
+        await _ended([task])
+        del self._all[name]
+        self._settle(self._store.forget(name))
+
+    async def close(self) -> None:
+        """Stops every provider; what they said stays in the table."""
+        await _ended(self._tasks.values())
+        self._tasks.clear()
+
+    def __iter__(self) -> Iterator[Source]:
+        return iter(list(self._all.values()))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all
+
+    def __getitem__(self, name: str) -> Source:
+        return self._all[name]
+
+    async def spoken(self, name: str, beyond: int = 0, bound: float = 2.0) -> bool:
+        """Waits until `name` has said more than `beyond` things; False when that takes over `bound` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(bound):
+                while name in self._all and self._all[name].said <= beyond:
+                    await self._news.wait()
+        return name in self._all and self._all[name].said > beyond
+
+    def hear(self, name: str, word: Statement | Trouble) -> None:
+        """Takes what a source says: into the store and out as a change, or down as its trouble."""
+        source = self._all[name]
+        if isinstance(word, Statement):
+            change = self._store.replace(name, word.routes)
+            source.refusals = word.refusals
+            self._turn(source, "ok")
+            self._settle(change)
+        else:
+            self._turn(source, "degraded", word.reason, word.hint)
+        source.said += 1
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _settle(self, change: Change) -> None:
+        if change:
+            self._publish(change)
+
+    def _turn(self, source: Source, state: Health, reason: str = "", hint: str = "") -> None:
+        """A change of state is one line of the log, a repeated one is none."""
+        if (state, reason) != (source.state, source.reason):
+            tell = log.info if state == "ok" else log.warning
+            tell("source", source=source.source, state=state, reason=reason, hint=hint)
+        source.state, source.reason, source.hint = state, reason, hint
+
+    async def _watch(self, name: str, provider: Provider) -> None:
+        pause = self._pause
+        while True:
+            before = self._all[name].said
+            reason = await self._listen(name, provider)
+            pause = self._pause if self._all[name].said > before else min(pause * 2, LONGEST_PAUSE)
+            self.hear(name, Trouble(reason, "see devdns logs; it is tried again by itself"))
+            await asyncio.sleep(pause)
+
+    async def _listen(self, name: str, provider: Provider) -> str:
+        """Hears the provider out; returns why it stopped."""
+        try:
+            async for word in provider.watch():
+                self.hear(name, word)
+        except Exception as error:  # the one catch-all of a provider's loop
+            log.exception("source failed", source=name)
+            return f"its watch failed: {type(error).__name__}: {error}"
+        return "its watch ended"
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    every = list(tasks)
+    for task in every:
+        task.cancel()
+    await asyncio.gather(*every, return_exceptions=True)
