@@ -19,6 +19,7 @@ LOCK = "supervisor.lock"
 RECORD = "supervisor.json"
 LOG = Path("log", "devdns.log")
 PRIVATE = 0o700
+MEND = "give another one with --state-dir DIR"
 
 
 def default_state_dir(environ: Mapping[str, str] = os.environ, euid: int | None = None) -> Path:
@@ -40,15 +41,18 @@ def prepare(path: Path) -> None:
         if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o077:
             path.chmod(PRIVATE)
     except OSError as error:
-        raise UsageRefused(
-            f"state folder {str(path)!r} cannot be made: {error.strerror} ({error.filename})",
-            "give another one with --state-dir DIR",
-        ) from None
+        where = "" if error.filename == str(path) else f" at {str(error.filename)!r}"
+        why = "not a folder" if isinstance(error, FileExistsError) else error.strerror
+        raise UsageRefused(f"state folder {str(path)!r} cannot be made{where}: {why}", MEND) from None
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise UsageRefused(
-            f"state folder {str(path)!r} belongs to {path.owner()!r} and is not writable",
-            "give another one with --state-dir DIR",
-        )
+        raise UsageRefused(f"state folder {str(path)!r} belongs to user {_user(path)!r} and is not writable", MEND)
+
+
+def _user(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:
+        return str(path.stat().st_uid)
 
 
 def _hand_over(path: Path) -> None:
