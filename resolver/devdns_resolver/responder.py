@@ -1,0 +1,146 @@
+"""From bytes and an address to bytes: access, packed answers, the decision. Knows no sockets, raises nothing.
+
+A `Desk` belongs to one listener; the edges keep its `vantages` at hand, so that a query costs one look-up by its source
+address and one by its bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import structlog
+
+from devdns.core.frames import Hello, TableView
+from devdns.core.routes import RouteTable
+from devdns_resolver.access import Access
+from devdns_resolver.answer import Forward, Reply, answer
+from devdns_resolver.codes import TCP_SIZE, Rcode
+from devdns_resolver.counters import Counters
+from devdns_resolver.packed import Answers, keep, recall, storable
+from devdns_resolver.packet import error, pack, udp_limit
+from devdns_resolver.query import Query, parse
+from devdns_resolver.settings import Client, Settings, settings_for
+
+log = structlog.get_logger()
+
+MAX_ANSWERS = 20_000
+#: Source addresses whose class is remembered per listener; on loopback alone there are 16 million.
+MAX_SOURCES = 1_024
+LOG_EVERY = 1_000
+
+Transport = Literal["udp", "tcp"]
+
+
+class Vantage:
+    """All that an answer depends on besides the table and the bytes asked; `settings` None: whoever asks is refused."""
+
+    __slots__ = ("answers", "settings", "transport")
+
+    def __init__(self, transport: Transport, settings: Settings | None) -> None:
+        self.transport = transport
+        self.settings = settings
+        self.answers: Answers = {}
+
+
+class Desk:
+    """One listener: the vantages of those who ask it, by source address. Emptied when the settings change."""
+
+    def __init__(self, transport: Transport, listener: str) -> None:
+        self.transport: Transport = transport
+        self.listener = listener
+        self.vantages: dict[str, Vantage] = {}
+
+
+class Responder:
+    """Answers for all listeners from one view of the table."""
+
+    def __init__(self, view: TableView) -> None:
+        self.view = view
+        self.counters = Counters()
+        self._desks: list[Desk] = []
+        self._by_class: dict[tuple[Transport, Client | None, str], Vantage] = {}
+        self._access = Access()
+        self._hello: Hello | None = None
+        self._table: RouteTable = view.table
+        self._kept = 0
+
+    def desk(self, transport: Transport, listener: str) -> Desk:
+        """A place for a listener bound to the address `listener`."""
+        desk = Desk(transport, listener)
+        self._desks.append(desk)
+        return desk
+
+    def refresh(self) -> None:
+        """Notices a new table or new settings. The view changes between callbacks only: once per wake-up is enough."""
+        if self.view.table is not self._table:
+            self._table = self.view.table
+            self._drop_answers()
+        if self.view.hello is not self._hello:
+            self._hello = self.view.hello
+            self._access = Access(self._hello.config.dns.allow if self._hello else ())
+            self._by_class.clear()
+            self._kept = 0
+            for desk in self._desks:
+                desk.vantages.clear()
+
+    def vantage(self, desk: Desk, source: str) -> Vantage:
+        """Where a query from address `source` stands; decided before anything of it is read."""
+        found = desk.vantages.get(source)
+        if found is None:
+            if len(desk.vantages) >= MAX_SOURCES:
+                desk.vantages.clear()
+            found = desk.vantages[source] = self._admit(desk, source)
+        return found
+
+    def respond(self, vantage: Vantage, data: bytes) -> bytes | None:
+        """The reply to one message, None when there must be none. Any bytes do."""
+        try:
+            reply = recall(vantage.answers, data)
+            return reply if reply is not None else self._build(vantage, data)
+        except Exception:
+            # The edge's catch-all: a fault of ours must not silence the other names, nor flood the log.
+            if self.counters.failures % LOG_EVERY == 0:
+                log.exception("query failed", query=data[:128].hex(), failures=self.counters.failures + 1)
+            self.counters.failures += 1
+            return error(data, Rcode.SERVFAIL)
+
+    def _admit(self, desk: Desk, source: str) -> Vantage:
+        client = self._access.client(source, desk.listener)
+        key = (desk.transport, client, desk.listener)
+        if key not in self._by_class:
+            hello = self._hello
+            settings = settings_for(hello, client, desk.listener) if hello is not None and client is not None else None
+            self._by_class[key] = Vantage(desk.transport, settings)
+        return self._by_class[key]
+
+    def _build(self, vantage: Vantage, data: bytes) -> bytes | None:
+        query = parse(data)
+        if query is None:
+            self.counters.dropped += 1
+            return None
+        reply = self._decide(query, vantage.settings)
+        message = pack(data, query, reply, udp_limit(query) if vantage.transport == "udp" else TCP_SIZE)
+        qtype = query.question.qtype if query.question else None
+        self.counters.cell(vantage.transport, qtype, reply.rcode, hit=False)[0] += 1
+        if vantage.settings is not None and query.question is not None and storable(data, query, message):
+            hits = self.counters.cell(vantage.transport, qtype, reply.rcode, hit=True)
+            self._keep_room()
+            keep(vantage.answers, data, query.question.name_end, message, hits)
+        return message
+
+    def _decide(self, query: Query, settings: Settings | None) -> Reply:
+        if settings is None:
+            return Reply(Rcode.REFUSED)
+        reply = answer(query, self._table, settings)
+        # No forwarder is built in yet, and no settings ask for one.
+        return Reply(Rcode.REFUSED) if isinstance(reply, Forward) else reply
+
+    def _keep_room(self) -> None:
+        if self._kept >= MAX_ANSWERS:
+            self._drop_answers()
+        self._kept += 1
+
+    def _drop_answers(self) -> None:
+        for vantage in self._by_class.values():
+            vantage.answers.clear()
+        self._kept = 0

@@ -1,0 +1,81 @@
+"""The resolver as a part: takes bound sockets and a view of the table, answers until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+
+from devdns.core.frames import TableView
+from devdns_resolver.counters import Counters
+from devdns_resolver.responder import Responder
+from devdns_resolver.tcp import Connection, Connections
+from devdns_resolver.udp import UdpListener
+
+MAX_CONNECTIONS = 1_024
+#: Descriptors kept free for listeners, logs and the snapshot link.
+SPARE_DESCRIPTORS = 64
+BACKLOG = 1_024
+IDLE = 10.0
+
+
+class Resolver:
+    """Answers DNS from `view`. `connections` and `idle` bound TCP: how many at once, and seconds without a query."""
+
+    def __init__(self, view: TableView, *, connections: int = MAX_CONNECTIONS, idle: float = IDLE) -> None:
+        self._responder = Responder(view)
+        self._cap = min(connections, _descriptors() - SPARE_DESCRIPTORS)
+        self._idle = idle
+        self._udp: list[UdpListener] = []
+        self._servers: list[asyncio.Server] = []
+        self._connections: Connections | None = None
+
+    @property
+    def counters(self) -> Counters:
+        return self._responder.counters
+
+    async def start(self, udp: Iterable[socket.socket], tcp: Iterable[socket.socket]) -> None:
+        """Takes over bound sockets (TCP ones listening) and answers on them from now on."""
+        loop = asyncio.get_running_loop()
+        self._connections = Connections(loop, self._responder, cap=self._cap, idle=self._idle)
+        for sock in tcp:
+            self._servers.append(await self._listen(loop, self._connections, sock))
+        for sock in udp:
+            listener = UdpListener(sock, self._responder)
+            listener.start(loop)
+            self._udp.append(listener)
+
+    async def stop(self, grace: float) -> None:
+        """Takes no more, gives connections up to `grace` seconds for what they have asked, closes the sockets."""
+        for listener in self._udp:
+            listener.stop()
+        for server in self._servers:
+            server.close()
+        self._udp, self._servers = [], []
+        if self._connections is not None:
+            await self._hang_up(self._connections, grace)
+
+    async def _listen(
+        self, loop: asyncio.AbstractEventLoop, connections: Connections, sock: socket.socket
+    ) -> asyncio.Server:
+        desk = self._responder.desk("tcp", sock.getsockname()[0])
+        sock.setblocking(False)
+        return await loop.create_server(lambda: Connection(connections, desk), sock=sock, backlog=BACKLOG)
+
+    async def _hang_up(self, connections: Connections, grace: float) -> None:
+        for connection in connections:
+            connection.finish()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await connections.emptied.wait()
+        for connection in connections:
+            connection.abort()
+        connections.close()
+
+
+def _descriptors() -> int:
+    """How many files this process may open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else MAX_CONNECTIONS + SPARE_DESCRIPTORS
