@@ -17,7 +17,7 @@ def find_config(start: Path) -> Path | None:
     return next((each / NAME for each in (start, *start.parents) if (each / NAME).is_file()), None)
 
 
-def read_file(path: Path) -> core.ConfigFile:
+def read_file(path: Path, *, routes_only: bool = False) -> core.ConfigFile:
     """What the file says; raises `UsageRefused` when it cannot be read, `ConfigRefused` for what is in it."""
     try:
         data = path.read_bytes()
@@ -25,7 +25,7 @@ def read_file(path: Path) -> core.ConfigFile:
         raise UsageRefused(
             f"config file {str(path)!r} cannot be read: {error.strerror}", "give another one with -c FILE"
         ) from None
-    return core.parse(core.decode(data, str(path)), str(path))
+    return core.parse(core.decode(data, str(path)), str(path), routes_only=routes_only)
 
 
 def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[core.Config, int]:

@@ -43,11 +43,11 @@ def up(
     if detach and in_process:
         raise UsageRefused("--detach and --in-process exclude each other", "leave one of them out")
     path = config or find_config(Path.cwd())
-    state.prepare(state_dir)
     if state.is_running(state_dir):
         return _attach(state_dir, path)
     environ = dict(os.environ) | {f"DEVDNS_{name.upper()}": value for name, value in flags.items() if value is not None}
     settings, count = read_settings(path, environ)
+    state.prepare(state_dir)
     wanted = plan(settings, state_dir=state_dir, config_path=path, platform=sys.platform, debug=switches.debug)
     environ = children_environ(environ, settings, wanted)
     _greet(path, count, settings)
@@ -76,9 +76,12 @@ def _attach(state_dir: Path, path: Path | None) -> int:
     if path is None:
         say(f"devdns is already running with the state folder {clean(state_dir)}")
         return 0
-    read_file(path)
+    ignored = read_file(path, routes_only=True).ignored
     body = Client(state_dir).ask("POST", "/api/v1/files", {"path": str(path)})
-    say(f"devdns is already running; attached {clean(path)}")
-    for warning in body.get("warnings", ()):
-        say(f"warning: {clean(warning)}")
+    say(f"devdns is already running; {'attached' if body['attached'] else 'it has'} {clean(path)}")
+    if ignored:
+        say(
+            f"warning: only the routes of an attached file count, not its {clean(', '.join(ignored))}",
+            stream=sys.stderr,
+        )
     return 0
