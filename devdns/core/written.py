@@ -172,7 +172,9 @@ def written(value: object) -> Node:
         return Scalar("true" if value else "false")
     if value is None:
         return Scalar("")
-    if isinstance(value, str | int | float):
+    if isinstance(value, float):
+        return Scalar(f"{value:f}" if "e" in repr(value) else repr(value))
+    if isinstance(value, str | int):
         return Scalar(str(value), plain=not isinstance(value, str))
     if isinstance(value, Mapping):
         return Pairs(0, [(Scalar(str(key), plain=False), written(each)) for key, each in value.items()])
