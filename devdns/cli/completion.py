@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
+from devdns.cli.options import common
 from devdns.cli.text import say
 
 SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
@@ -12,8 +15,9 @@ SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 @click.command()
 @click.argument("shell", type=click.Choice(tuple(SHELLS)))
+@common
 @click.pass_context
-def completion(ctx: click.Context, *, shell: str) -> None:
+def completion(ctx: click.Context, *, shell: str, state_dir: Path, config: Path | None) -> None:  # noqa: ARG001 - understood by every command
     """Print the completion script of a shell.
 
     \b

@@ -76,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message(), stream=sys.stderr)
+        return error.exit_code
     except (click.ClickException, DevdnsError) as error:
         return _refuse(error, switches)
     except Exception as error:  # noqa: BLE001 - the edge: whatever happens, one line and no traceback unless asked for
