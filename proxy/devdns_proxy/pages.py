@@ -1,0 +1,141 @@
+"""The pages of the proxy: a `Problem` as HTML for browsers, JSON for programs and plain text for tools. Pure.
+
+Whatever stands in a problem may come from a request or a label, so every form writes it out harmlessly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from devdns.core.names import LABEL
+from devdns_proxy.pages_accept import HTML, JSON, choose
+from devdns_proxy.pages_html import HEADERS, document, element, escaped, items, link, printable
+from devdns_proxy.problems import Problem
+
+MOST_LISTED = 50
+#: Names compared for a near one: edit distance over more would hold up the requests behind this one.
+MOST_COMPARED = 200
+#: What a program may branch on, by status.
+ERRORS = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    414: "uri_too_long",
+    421: "misdirected_request",
+    431: "header_too_large",
+    502: "bad_gateway",
+    503: "unavailable",
+    504: "timeout",
+    508: "loop",
+}
+COMMON = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+Rendered = tuple[int, tuple[tuple[str, str], ...], bytes]
+
+
+def render(problem: Problem, accept: str = "", user_agent: str = "", port: int | None = None) -> Rendered:
+    """Status, header fields (without Content-Length and Connection) and body. `port` is the one in the request's Host."""
+    form = choose(accept, user_agent)
+    waiting = (("Retry-After", str(problem.retry_after)),) if problem.retry_after is not None else ()
+    if form == HTML:
+        return problem.status, (*HEADERS, *COMMON, *waiting), _html(problem, port)
+    if form == JSON:
+        return problem.status, (("Content-Type", "application/json"), *COMMON, *waiting), _json(problem)
+    return problem.status, (("Content-Type", "text/plain; charset=utf-8"), *COMMON, *waiting), _plain(problem, port)
+
+
+def _json(problem: Problem) -> bytes:
+    body = {
+        "error": ERRORS.get(problem.status, "error"),
+        "detail": printable(problem.detail or problem.title),
+        "code": problem.status,
+        "hint": printable("; ".join(mends(problem))),
+        "host": printable(problem.host),
+        "live": [printable(name) for name in problem.live[:MOST_LISTED]],
+        "retry_after": problem.retry_after,
+        "request_id": printable(problem.request_id),
+    }
+    return msgspec.json.encode(body) + b"\n"
+
+
+def _plain(problem: Problem, port: int | None) -> bytes:
+    lines = [f"{problem.status} {problem.title}", problem.detail, *mends(problem), *_waiting(problem)]
+    if problem.live:
+        lines += ["", _heading(problem), *(f"  {url(name, port) or name}" for name in problem.live[:MOST_LISTED])]
+    if problem.request_id:
+        lines += ["", f"request {problem.request_id}"]
+    return "".join(printable(line) + "\n" for line in lines if line or problem.live).encode()
+
+
+def _html(problem: Problem, port: int | None) -> bytes:
+    body = element("h1", problem.title) + element("p", problem.detail)
+    body += items(f"<code>{escaped(line)}</code>" for line in mends(problem)) + "".join(
+        element("p", line) for line in _waiting(problem)
+    )
+    if problem.live:
+        body += element("h2", _heading(problem)) + items(_linked(name, port) for name in problem.live[:MOST_LISTED])
+    foot = f"devdns, status {problem.status}" + (f", request {problem.request_id}" if problem.request_id else "")
+    return document(f"{problem.status} {problem.title}", body + f"<p>{element('small', foot)}</p>")
+
+
+def _heading(problem: Problem) -> str:
+    count, listed = len(problem.live), min(len(problem.live), MOST_LISTED)
+    return f"Live names ({count})" if count == listed else f"Live names ({listed} of {count})"
+
+
+def _linked(name: str, port: int | None) -> str:
+    target = url(name, port)
+    return link(target, name) if target else f"<code>{escaped(name)}</code>"
+
+
+def url(name: str, port: int | None) -> str:
+    """Where a live name leads; empty for a wildcard, which is no place."""
+    host, slash, path = name.partition("/")
+    if host.startswith("*."):
+        return ""
+    return f"http://{host}{f':{port}' if port not in (None, 80) and ':' not in host else ''}{slash}{path}"
+
+
+def _waiting(problem: Problem) -> list[str]:
+    return [f"try again in {problem.retry_after} s"] if problem.retry_after else []
+
+
+def mends(problem: Problem) -> list[str]:
+    """The lines that mend it: the problem's own hint, and for an unknown name what would add it or what was meant."""
+    lines = [problem.hint] if problem.hint else []
+    if problem.status != 404 or not problem.host:
+        return lines
+    if not problem.hint and all(LABEL.fullmatch(label) for label in problem.host.split(".")):
+        lines.append(f"devdns add {problem.host} PORT   (or the label dev.route={problem.host} on its container)")
+    near = nearest(problem.host, (name.partition("/")[0] for name in problem.live[:MOST_COMPARED]))
+    if near:
+        lines.append(f"did you mean {near}?")
+    parent = problem.host.partition(".")[2]
+    if any(name.partition("/")[0] == parent for name in problem.live[:MOST_COMPARED]):
+        lines.append(f"{parent} exists, but not the names below it; *.{parent} would cover them")
+    return lines
+
+
+def nearest(host: str, names: Iterable[str]) -> str:
+    """The name at most two edits away (of those the first nearest), or empty; never the host itself."""
+    best, found = 3, ""
+    for name in names:
+        if name != host and abs(len(name) - len(host)) < best and (edits := distance(host, name, best)) < best:
+            best, found = edits, name
+    return found
+
+
+def distance(one: str, other: str, bound: int) -> int:
+    """Levenshtein distance, or `bound` as soon as it is certain to reach that."""
+    before = list(range(len(other) + 1))
+    for row, letter in enumerate(one, 1):
+        now = [row]
+        for column, against in enumerate(other, 1):
+            now.append(min(before[column] + 1, now[-1] + 1, before[column - 1] + (letter != against)))
+        if min(now) >= bound:
+            return bound
+        before = now
+    return min(before[-1], bound)
