@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from devdns.core.config import Config
+from devdns.core.settings import Config
 from devdns.listeners import Wanted, bind_unix, open_listeners, show
 from devdns.process import logs
-from devdns.process.child import run, serve
+from devdns.process.child import loop_factory, run, serve
 from devdns.process.inherit import Inherited
 from devdns.process.parts import ControlPart, Part, ProxyPart, ResolverPart
 from devdns.supervisor import UNIX_SOCKETS, hold_lock, write_whole
@@ -61,7 +61,7 @@ def run_in_process(config: Config, config_path: str | None, plan: Mapping[str, A
         write_whole(Path("supervisor.json"), json.dumps(body))
         environ = {"DEVDNS_SETTINGS": config_json(config), **({"DEVDNS_CONFIG": config_path} if config_path else {})}
         try:
-            run(serve(Stack(environ, Inherited(sockets, opened.addresses)), None))
+            run(serve(Stack(environ, Inherited(sockets, opened.addresses)), None), loop_factory())
         finally:
             opened.close()
             for name in ("supervisor.json", *(f"{each}.sock" for each in UNIX_SOCKETS)):

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from socket import socket
+from typing import cast
 
 import structlog
 
@@ -71,15 +72,14 @@ class Feed(asyncio.Protocol):
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 # what a stream server hands over
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not subclasses of it
         peer = peers.uid(transport.get_extra_info("socket"))
         if not peers.trusted(peer) or len(self._snapshots.following) >= MOST_FOLLOWERS:
             log.warning("follower refused", uid=peer, following=len(self._snapshots.following))
-            transport.abort()
+            self._transport.abort()
             return
         self._snapshots.following.add(self)
-        transport.write(self._snapshots.hello)
+        self._transport.write(self._snapshots.hello)
         self.tell_table()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the reason changes nothing

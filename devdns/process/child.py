@@ -18,7 +18,7 @@ import structlog
 from devdns.core.errors import DevdnsError
 from devdns.process import logs, privileges, standalone
 from devdns.process.inherit import Inherited
-from devdns.process.parts import PARTS, Part
+from devdns.process.parts import Part, make
 
 log = structlog.get_logger()
 
@@ -30,27 +30,39 @@ def main(name: str, environ: Mapping[str, str]) -> int:
         inherited = (
             standalone.open_sockets(name, environ) if "DEVDNS_STANDALONE" in environ else Inherited.read(environ)
         )
-        part = PARTS[name](environ, inherited)
+        part, loops = make(name, environ, inherited), loop_factory()
         privileges.drop(environ, part.groups)
-        run(serve(part, inherited.supervisor))
+        if environ.get("DEVDNS_DEBUG"):
+            sys.addaudithook(tell_late_import)
+        run(serve(part, inherited.supervisor), loops)
     except DevdnsError as error:
         print(f"devdns {name}: {error}", file=sys.stderr)  # noqa: T201 - the one line for the person
         return error.exit_code
+    except Exception as error:
+        log.critical("ended by an error of its own", error=repr(error), exc_info=bool(environ.get("DEVDNS_DEBUG")))
+        return 70
     return 0
 
 
-def run(work: Coroutine[object, object, None]) -> None:
-    """Runs on uvloop where it exists (not on Windows), else on asyncio."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(work)
+def tell_late_import(event: str, args: tuple[object, ...]) -> None:
+    """Says which module is imported only now: as an unprivileged user it might not be found."""
+    if event == "import":
+        log.debug("late import", module=args[0])
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Uvloop where it exists (not on Windows), else asyncio."""
     try:
         import uvloop  # noqa: PLC0415 - an optional library
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def run(work: Coroutine[object, object, None], loops: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Runs `work` to its end on a loop of that kind."""
+    with asyncio.Runner(loop_factory=loops) as runner:
+        runner.run(work)
 
 
 async def serve(part: Part, supervisor: socket.socket | None) -> None:

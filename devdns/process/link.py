@@ -37,20 +37,20 @@ class Link:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, MAX_DELAY)
                 continue
-            delay = FIRST_DELAY
             try:
-                await self._follow(reader, writer)
+                delay = FIRST_DELAY if await self._follow(reader, writer) else min(delay * 2, MAX_DELAY)
             except (OSError, FrameRefused) as error:
                 log.warning("snapshot link broke", error=str(error))
-                await asyncio.sleep(FIRST_DELAY)
             finally:
                 writer.close()
+            await asyncio.sleep(delay)
 
-    async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Takes frames until control closes the connection."""
-        frames = FrameReader()
+    async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Takes frames until control closes the connection; true when it said anything."""
+        frames, spoke = FrameReader(), False
         self._follower.restart()
         while data := await reader.read(READ_SIZE):
+            spoke = True
             for frame in frames.feed(data):
                 wish = self._follower.take(frame)
                 if wish is not None:
@@ -58,3 +58,4 @@ class Link:
             if self._follower.complete and not self.ready.is_set():
                 gc.freeze()
                 self.ready.set()
+        return spoke

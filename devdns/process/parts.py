@@ -7,20 +7,37 @@ the privileges (and with them perhaps the way to the modules) are given up next.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
-import encodings.idna  # noqa: F401 - codecs are found by name at first use, which may be after the privilege drop
 import stat
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from devdns.core.config import Config, load, parse
 from devdns.core.frames import TableView
+from devdns.core.settings import Config
 from devdns.process.inherit import Inherited
 from devdns.process.link import Link
 
+#: Codecs are imported by name at first use; after the privilege drop that may be too late.
+CODECS = (
+    "ascii",
+    "latin-1",
+    "utf-8",
+    "utf-8-sig",
+    "idna",
+    "punycode",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "utf-16",
+)
+#: Modules that the standard library imports at first use.
+LATE_MODULES = ("concurrent.futures.thread", "linecache", "tokenize")
+#: The same for what watchfiles builds upon.
+WATCH_MODULES = ("anyio.abc", "anyio.lowlevel", "anyio.streams.memory", "anyio.to_thread", "anyio._backends._asyncio")
 DOCKER_SOCKET = "unix:///var/run/docker.sock"
 DRAIN = 8.0  # seconds for requests in flight; the supervisor's own bound is longer
 
@@ -41,6 +58,8 @@ class ControlPart:
     def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:
         from devdns.control.control import Control  # noqa: PLC0415 - each process imports its own part only
 
+        for module in WATCH_MODULES:
+            import_module(module)
         config = settings(environ)
         self.groups = docker_groups(config.docker.hosts or (environ.get("DOCKER_HOST", DOCKER_SOCKET),))
         self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web")]
@@ -122,11 +141,22 @@ PARTS: dict[str, Callable[[Mapping[str, str], Inherited], Part]] = {
 }
 
 
+def make(name: str, environ: Mapping[str, str], inherited: Inherited) -> Part:
+    """The part `name`, with everything imported that it will ever need."""
+    for codec in CODECS:
+        codecs.lookup(codec)
+    for module in LATE_MODULES:
+        import_module(module)
+    return PARTS[name](environ, inherited)
+
+
 def settings(environ: Mapping[str, str]) -> Config:
     """The settings `devdns up` decided, fixed for the life of the stack; stand-alone parts read them themselves."""
     decided = environ.get("DEVDNS_SETTINGS")
     if decided is not None:
         return msgspec.json.decode(decided, type=Config)
+    from devdns.core.config import load, parse  # noqa: PLC0415 - YAML is 3 MB that the resolver never needs
+
     path = environ.get("DEVDNS_CONFIG") or None
     return load(parse(Path(path).read_text("utf-8"), path) if path else None, environ)
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from devdns.core.config import Config
+from devdns.core.settings import Config
 from devdns.listeners import Wanted, bind_unix, open_listeners
 from devdns.process.inherit import Inherited
 from devdns.process.parts import settings
