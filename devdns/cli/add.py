@@ -1,4 +1,4 @@
-"""`devdns add NAME TARGET...`: a manual route, the strongest kind; kept until `devdns rm`."""
+"""`devdns add NAME TARGET...`: a manual route, the strongest kind; kept until `devdns rm`. What it beats is told."""
 
 from __future__ import annotations
 
@@ -36,15 +36,13 @@ def add(
     """Let NAME lead to TARGET: a port, host:port, URL or unix:/path; several are a pool."""
     row = {key: value for key, value in options.items() if value}
     body = Client(state_dir).ask("PUT", route_path(name), {"target": _plain(targets)} | row)
+    conflicts = [body["conflict"]] if body.get("conflict") else []
     if as_json:
         print_json(body)
-        return 1 if body.get("conflict") else 0
-    route, paint = body["route"], style(sys.stdout)
-    say(f"{paint(clean(route.get('url') or route['name']), 'bold')}  {clean(target_text(route['targets']))}")
-    if body.get("conflict"):
-        say(*conflict_lines([body["conflict"]]))
-        return 1
-    return 0
+    else:
+        route, paint = body["route"], style(sys.stdout)
+        say(f"{paint(clean(route['url']), 'bold')}  {clean(target_text(route['targets']))}", *conflict_lines(conflicts))
+    return 1 if any(each["winner"]["source"] != "manual" for each in conflicts) else 0
 
 
 def _plain(targets: tuple[str, ...]) -> str | list[str]:

@@ -16,7 +16,7 @@ import click
 
 from devdns import __version__
 from devdns.cli.options import Switches, debug_option
-from devdns.cli.text import clean, say, style
+from devdns.cli.text import ReaderGone, clean, say, style
 from devdns.core.errors import DevdnsError
 
 #: Subcommand -> where it lives, in the order of `devdns --help`.
@@ -70,9 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets its answer
     try:
         done = cli.main(args=argv, prog_name="devdns", standalone_mode=False, obj=switches)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _silence_stdout()  # the reader (head, less) has what it wanted
+    except ReaderGone:
+        _silence_stdout()
         return 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from devdns.cli.text import Paint, clean, say, screen_width, state_look, style, table
@@ -23,10 +24,20 @@ def target_text(targets: Iterable[object]) -> str:
 
 
 def source_text(row: Row) -> str:
-    """Where a person finds the route: its origin, which says more than its source."""
+    """Where a person finds the route: the line of its file, the command, or the source and what it names there."""
     source, origin = str(row.get("source", "")), str(row.get("origin", ""))
-    kind = source.partition(":")[0]
-    return origin if not origin or kind in origin or kind == "file" else f"{kind}: {origin}"
+    kind, _, rest = source.partition(":")
+    if kind == "file":
+        return near_path(Path(rest)) + origin.removeprefix(Path(rest).name)
+    return (origin or source) if kind in ("manual", "") or kind in origin.lower() else f"{source}: {origin}"
+
+
+def near_path(path: Path) -> str:
+    """A path as short as it can be told from here: below the working directory, below home, or whole."""
+    for base, lead in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path.is_relative_to(base):
+            return lead + str(path.relative_to(base))
+    return str(path)
 
 
 def route_lines(routes: Iterable[Row]) -> list[str]:
@@ -38,7 +49,7 @@ def route_lines(routes: Iterable[Row]) -> list[str]:
             str(row.get("url") or row["name"]),
             target_text(row["targets"]),
             str(row["state"]) + (f" ({row['reason']})" if row.get("reason") else ""),
-            source_text(row) or str(row["source"]),
+            source_text(row),
         )
         for row in ordered
     ]
@@ -73,7 +84,7 @@ def conflict_lines(conflicts: Iterable[Row]) -> list[str]:
 
 
 def _side(row: Row) -> str:
-    return clean(f"{source_text(row) or row['source']} ({target_text(row.get('targets', ()))})")
+    return clean(f"{source_text(row)} ({target_text(row.get('targets', ()))})")
 
 
 def refusal_lines(refusals: Iterable[Row]) -> list[str]:

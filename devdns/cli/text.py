@@ -41,11 +41,18 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+class ReaderGone(Exception):
+    """Whoever read our output has what it wanted (`head`, a pager) and left."""
+
+
 def say(*lines: str, stream: TextIO | None = None) -> None:
-    """Prints lines at once, to stdout unless told otherwise."""
+    """Prints lines at once, to stdout unless told otherwise; raises `ReaderGone`."""
     out = stream or sys.stdout
-    out.write("".join(f"{line}\n" for line in lines))
-    out.flush()
+    try:
+        out.write("".join(f"{line}\n" for line in lines))
+        out.flush()
+    except BrokenPipeError:  # click would make exit code 1 of it
+        raise ReaderGone from None
 
 
 def style(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Paint:

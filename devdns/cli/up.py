@@ -78,8 +78,8 @@ def _attach(state_dir: Path, path: Path | None) -> int:
         return 0
     ignored = read_file(path, routes_only=True).ignored
     body = Client(state_dir).ask("POST", "/api/v1/files", {"path": str(path)})
-    say(f"devdns is already running; {'attached' if body['attached'] else 'it has'} {clean(path)}")
-    if ignored:
+    say(f"devdns is already running{'; attached' if body['attached'] else ' with'} {clean(path)}")
+    if ignored and body["attached"]:
         say(
             f"warning: only the routes of an attached file count, not its {clean(', '.join(ignored))}",
             stream=sys.stderr,

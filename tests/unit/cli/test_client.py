@@ -19,13 +19,20 @@ def answering(folder, reply):
         def serve():
             connection, _ = listener.accept()
             with connection:
-                asked.append(connection.recv(65536))
+                asked.append(_request(connection.makefile("rb")))
                 connection.sendall(reply)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield asked
         thread.join(5)
+
+
+def _request(stream):
+    """The bytes of one request, its body by Content-Length."""
+    head = b"".join(iter(stream.readline, b"\r\n"))
+    length = next((int(line[15:]) for line in head.splitlines() if line.startswith(b"Content-Length:")), 0)
+    return head + b"\r\n" + stream.read(length)
 
 
 def http_reply(body, status="200 OK"):
