@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -125,16 +125,18 @@ class ManualRoutes:
 
     def _write(self, kept: _Kept) -> None:
         data = msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n"
-        descriptor, name = tempfile.mkstemp(".tmp", f"{self.path.name}.", self.path.parent)
+        # not tempfile: it makes the name absolute, and a child that gave up root may not walk the way to its own folder
+        fresh = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}.tmp")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(self.path)
+            fresh.replace(self.path)
         except BaseException:
             with suppress(OSError):
-                Path(name).unlink()
+                fresh.unlink()
             raise
         _sync_folder(self.path.parent)
         self._kept, self._trouble = kept, None
