@@ -1,0 +1,235 @@
+"""One client connection: reads requests strictly, one at a time and in order, and keeps the connection within its limits.
+
+Requests that arrive while one is in hand wait in a bounded buffer (pipelining). What becomes of a request is the
+`Exchange`'s matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+
+from devdns_proxy import refusals
+from devdns_proxy.context import Context
+from devdns_proxy.exchange import BUSY, LINGER, READY, Exchange
+from devdns_proxy.fields import BARE
+from devdns_proxy.framing import Chunked, Sized
+from devdns_proxy.heads import REQUEST_LINE, HeadRefused, Meaning, form, read_block, refuse_line
+from devdns_proxy.problems import Problem
+
+SLASH = ord("/")
+
+
+class Client(Exchange):
+    """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
+
+    __slots__ = ("_address", "_left", "_reading", "_scanned", "_unsent", "_where")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._scanned = 0
+        self._reading = True
+        self._left = False
+        self._unsent = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
+        peer = transport.get_extra_info("peername")
+        self._address = peer[0].removeprefix("::ffff:") if isinstance(peer, tuple) and peer else "127.0.0.1"
+        self._where = f"http {self._address}"
+        self._context.clients.add(self)
+        self._context.counters.connections += 1
+
+    def data_received(self, data: bytes) -> None:
+        self._context.counters.received += len(data)
+        if self._state == LINGER:
+            return
+        if self._upstream is not None and self._body is not None:
+            self._feed(self._upstream, self._body, data)
+            return
+        self._held = self._held + data if self._held else data
+        if self._state == READY:
+            self._pump()
+        elif len(self._held) > self._context.limits.ahead:
+            self.steer()
+
+    def eof_received(self) -> bool:
+        """The client sends no more. It may have left, or wait for its answers: it gets a moment for those."""
+        self._left = True
+        if self._state != BUSY:
+            return False
+        self._context.loop.call_later(self._context.limits.leave_time, self.transport.abort)
+        return self._body is None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the signature is asyncio's
+        if self._state == BUSY:
+            self._context.counters.in_flight -= 1
+        self._retire()
+        self._let_go()
+
+    def pause_writing(self) -> None:
+        """The client does not keep up: the service has to wait, and both not for ever."""
+        self._paused = True
+        self.deadline = self._context.now + self._context.limits.stall_time
+        if self._upstream is not None:
+            self._upstream.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.deadline = inf if self._state == BUSY else self._context.now + self._context.limits.idle_time
+        if self._upstream is not None:
+            self._upstream.transport.resume_reading()
+        if self._state == READY and self._held:
+            self._pump()
+
+    def steer(self) -> None:
+        full = self._upstream is not None and self._upstream.full and self._body is not None
+        reading = not full and (self._state != BUSY or len(self._held) <= self._context.limits.ahead)
+        if reading == self._reading or self._left or self.transport.is_closing():
+            return
+        self._reading = reading
+        if reading:
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
+
+    def _pump(self) -> None:
+        """Begins the next request if its whole head is here; a refusal answers and ends the connection."""
+        try:
+            while self._held and self._state == READY and not self._paused:
+                end = self._held.find(b"\r\n\r\n", self._scanned)
+                if end < 0:
+                    self._wait_for_head()
+                    return
+                self._scanned = 0
+                self._read_head(self._held, end + 4)
+        except HeadRefused as refused:
+            self._refuse(refusals.refused_head(refused))
+
+    def _wait_for_head(self) -> None:
+        """Keeps a partial head within bounds of size and time, and refuses early what can never become whole."""
+        if self._held.startswith(b"\r\n"):
+            self._held = self._held.lstrip(b"\r\n")
+            self._scanned = 0
+        held = self._held
+        if BARE.search(held, max(0, self._scanned - 1)):
+            raise HeadRefused(400, "the request head holds a bare CR, a bare LF or a NUL")
+        self._check_sizes(held, len(held))
+        if not self._scanned:
+            self.deadline = self._context.now + self._context.limits.head_time
+        self._scanned = max(1, len(held) - 3)
+
+    def _check_sizes(self, data: bytes, end: int) -> None:
+        limits = self._context.limits
+        line = data.find(b"\r\n", 0, limits.request_line + 2)
+        if line < 0 and end > limits.request_line:
+            raise HeadRefused(414, f"the request line is over {limits.request_line} bytes")
+        if end - max(line, 0) > limits.request_head:
+            raise HeadRefused(431, f"the header block is over {limits.request_head} bytes")
+
+    def _read_head(self, data: bytes, end: int) -> None:
+        """Reads the head `data[:end]`; what follows waits, or is its body.
+
+        The memo may answer for the field block because everything its meaning depends on is in the key, and because
+        what is looked up has passed the same request-line check as what was read. Heads that carry more than a plain
+        request (absolute form, CONNECT, Upgrade, Expect, a body) are never put in, so they are never found.
+        """
+        line = REQUEST_LINE.match(data)
+        if line is None or line.end() > self._context.limits.request_line:
+            self._skip_or_refuse(data, end)
+            return
+        method, target, minor = line.groups()
+        context, block = self._context, data[line.end() : end]
+        if context.view.hello is not context.hello:
+            context.renew()
+        key = (self._where, method, minor, block)
+        meaning = context.heads.get(key) if target[0] == SLASH else None
+        if meaning is None:
+            self._check_sizes(data, end)
+            meaning = read_block(block, minor, context.origin(self._address))
+            target = form(method, target, meaning.authority)
+            if meaning.memorable and target is line[2]:
+                context.heads.put(key, len(block), meaning)
+        if meaning.own:
+            self._hand_over(data)
+            return
+        self.method, self.minor, self.meaning = method, minor, meaning
+        self._target, self._block, self._held = target, block, data[end:]
+        self._take_on(meaning)
+
+    def _skip_or_refuse(self, data: bytes, end: int) -> None:
+        """RFC 9112 section 2.2: an empty line before a request is skipped; anything else is refused."""
+        if not data.startswith(b"\r\n"):
+            self._check_sizes(data, end)
+            raise refuse_line(data)
+        self._held = data[2:]
+
+    def _take_on(self, meaning: Meaning) -> None:
+        """Makes the request that was read the one in hand."""
+        context = self._context
+        self._state, self._begun, self._retries, self._route = BUSY, False, 0, None
+        self._body = Chunked() if meaning.chunked else Sized(meaning.length) if meaning.length else None
+        self.plain = (
+            meaning.keep
+            and self._body is None
+            and self.minor == b"1"
+            and self.method != b"HEAD"
+            and not context.draining
+        )
+        self.deadline = context.now + context.limits.reply_time
+        context.counters.in_flight += 1
+        self._dispatch()
+
+    def _hand_over(self, data: bytes) -> None:
+        """Gives the connection, at a request boundary, to the application of our own names, with all bytes read."""
+        self._held = b""
+        self.steer()
+        self._retire()
+        protocol = self._context.own()
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        protocol.data_received(data)
+
+    def _proceed(self) -> None:
+        self.deadline = self._context.now + self._context.limits.idle_time
+        if self._held:
+            self._pump()
+        if not self._reading:
+            self.steer()
+        if self._left and self._state == READY:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Closes our side and reads on for a while: a RST would destroy the answer before the client has read it."""
+        asked = self._state == BUSY and self._body is None and not self.meaning.keep
+        self._state = LINGER
+        self._held = b""
+        self.deadline = self._context.now + self._context.limits.linger_time
+        if self.transport.is_closing():
+            return
+        if asked or self._left:
+            self.transport.close()
+            return
+        self.steer()
+        self.transport.write_eof()
+
+    def expire(self) -> None:
+        self.deadline = inf
+        unsent = self.transport.get_write_buffer_size()
+        if self._state == LINGER and unsent and unsent != self._unsent:
+            self._unsent = unsent  # the last response is still on its way, and getting somewhere
+            self.deadline = self._context.now + self._context.limits.stall_time
+        elif self._state == READY and self._held:
+            self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
+        elif self._state != BUSY or self._paused or self._begun:
+            self.transport.abort()
+        elif self._body is not None and self._reading:
+            self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))
+        else:
+            self._let_go()
+            self._fail("it took the request and sent no answer in time", timed_out=True)
+
+    def retire(self) -> None:
+        self.plain = False
+        if self._state == READY:
+            self.transport.close()

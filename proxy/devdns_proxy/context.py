@@ -1,0 +1,93 @@
+"""What all connections of one proxy process share: the view of the routes, memos, pool, counters, the coarse clock."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from devdns.core.frames import Hello, TableView
+from devdns.core.names import Zones
+from devdns_proxy.counters import Counters
+from devdns_proxy.heads import Meaning, Origin
+from devdns_proxy.limits import Limits
+from devdns_proxy.memo import Memo
+from devdns_proxy.pool import Pool
+from devdns_proxy.replies import Reply
+
+if TYPE_CHECKING:
+    from devdns_proxy.exchange import Exchange
+    from devdns_proxy.tunnel import End
+
+HeadKey = tuple[str, bytes, bytes, bytes]
+TICK = 0.25
+
+
+class Context:
+    """Shared by the connections of one event loop; nothing here is locked.
+
+    `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
+    """
+
+    def __init__(self, view: TableView, own: Callable[[], asyncio.Protocol], limits: Limits | None = None) -> None:
+        self.view = view
+        self.own = own
+        self.limits = limits or Limits()
+        self.counters = Counters()
+        self.heads: Memo[HeadKey, Meaning] = Memo()
+        self.replies: Memo[bytes, Reply] = Memo()
+        self.clients: set[Exchange] = set()
+        self.tunnels: set[End] = set()
+        self.draining = False
+        self.empty = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time()
+        self.date = b""
+        self.pool = Pool(self)
+        self.hello: Hello | None = None
+        self.zones = Zones(())
+        self._ids = os.urandom(10).hex().encode()
+        self._count = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Starts the clock."""
+        self.now = self.loop.time()
+        self.date = b"Date: %b\r\n" % formatdate(usegmt=True).encode()
+        self._timer = self.loop.call_later(TICK, self._tick)
+
+    def stop(self) -> None:
+        """Stops the clock and closes the idle connections to services."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.pool.close()
+
+    def forget(self, client: Exchange | End) -> None:
+        """A connection is closed, or somebody else's; `empty` tells a draining proxy that none is left."""
+        self.clients.discard(client)
+        self.tunnels.discard(client)
+        if self.draining and not self.clients and not self.tunnels:
+            self.empty.set()
+
+    def _tick(self) -> None:
+        self.start()
+        for client in [client for client in self.clients if client.deadline <= self.now]:
+            client.expire()
+        self.pool.expire()
+
+    def renew(self) -> None:
+        """A new hello may bring other zones or another instance: what heads meant before no longer holds."""
+        self.hello = self.view.hello
+        self.zones = Zones(self.hello.config.zones) if self.hello is not None else Zones(())
+        self.heads.clear()
+
+    def origin(self, address: str) -> Origin:
+        """Where requests of a client at `address` come from, under the hello in force."""
+        return Origin(address, self.hello.instance if self.hello is not None else "", self.zones)
+
+    def request_id(self) -> bytes:
+        """A new request id: random per process, counted within it; it has to be unique, not secret."""
+        self._count += 1
+        return b"%b%012x" % (self._ids, self._count)

@@ -1,0 +1,74 @@
+"""The grammar that request heads, response heads and trailers share (RFC 9110 section 5, RFC 9112 section 5).
+
+Bytes in, bytes out. One expression accepts a whole block of field lines or nothing: no folding, no bare CR or LF, no
+NUL, no space before the colon, so that what passes here has one reading only.
+"""
+
+from __future__ import annotations
+
+import re
+
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+TEXT = rb"[\t\x20-\x7e\x80-\xff]"
+BLOCK = re.compile(rb"(?:" + TOKEN + rb"++:" + TEXT + rb"*+\r\n)*+\r\n")
+DIGITS = re.compile(rb"[0-9]{1,18}")
+#: A CR or LF that is not part of CRLF, or a NUL; the last byte may be the CR of a pair that is still on its way.
+BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\0")
+
+#: Fields of one hop: they never travel on as they came (RFC 9110 section 7.6.1).
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    )
+)
+#: What a trailer must not carry: framing, routing and what we vouch for ourselves (RFC 9110 section 6.5.1).
+NOT_IN_TRAILERS = HOP_BY_HOP | {
+    b"content-length",
+    b"host",
+    b"forwarded",
+    b"expect",
+    b"authorization",
+    b"cookie",
+    b"set-cookie",
+    b"content-encoding",
+    b"content-type",
+    b"content-range",
+    b"trailer",
+    b"x-request-id",
+    b"devdns-hop",
+}
+FORWARDED_PREFIX = b"x-forwarded-"
+
+
+def options(values: list[bytes]) -> set[bytes]:
+    """The members of comma-separated lists, lower case, empty ones dropped."""
+    members = {member.strip(b" \t").lower() for value in values for member in value.split(b",")}
+    members.discard(b"")
+    return members
+
+
+def without(lines: list[bytes], names: set[bytes]) -> list[bytes]:
+    """The lines whose field name is not in `names` (lower case)."""
+    return [line for line in lines if line[: line.index(b":")].lower() not in names]
+
+
+def trailers(block: bytes) -> bytes | None:
+    """A trailer section with its closing CRLF, less the fields that must not be there; None when it is malformed."""
+    if not BLOCK.fullmatch(block):
+        return None
+    lines = without([line for line in block[:-2].split(b"\r\n") if line], set(NOT_IN_TRAILERS))
+    lines = [line for line in lines if not alias(line).startswith(FORWARDED_PREFIX)]
+    return b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+
+
+def alias(line: bytes) -> bytes:
+    """The name of a field as CGI-like backends see it: they cannot tell `X_Forwarded_For` from `X-Forwarded-For`."""
+    return line.partition(b":")[0].lower().replace(b"_", b"-")

@@ -1,0 +1,23 @@
+"""The bounds of the proxy in one table: they defend against slow and greedy peers and never limit a body's size."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """Sizes in bytes, times in seconds."""
+
+    request_line: int = 8_192
+    request_head: int = 32_768
+    reply_head: int = 65_536
+    ahead: int = 65_536
+    head_time: float = 10.0
+    idle_time: float = 75.0
+    stall_time: float = 60.0
+    linger_time: float = 2.0
+    leave_time: float = 1.0
+    connect_time: float = 1.0
+    reply_time: float = 300.0
+    pool_idle: float = 4.0
+    pool_size: int = 64

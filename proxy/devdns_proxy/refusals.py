@@ -1,0 +1,93 @@
+"""The problems the proxy states itself, each with its reason and the line that mends it. Pure."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from devdns.core.names import Zones
+from devdns.core.routes import Route, RouteTable, State
+from devdns_proxy.heads import HeadRefused, Meaning
+from devdns_proxy.problems import Problem
+
+TITLES = {
+    400: "Bad request",
+    405: "Method refused",
+    408: "The request took too long",
+    414: "The request line is too long",
+    417: "Expectation refused",
+    431: "The request head is too long",
+    505: "HTTP version refused",
+}
+SHOWN = 50
+LISTED = 2_000
+
+
+def refused_head(refused: HeadRefused) -> Problem:
+    """A head that cannot be trusted: nothing of it is repeated."""
+    return Problem(refused.status, TITLES.get(refused.status, "Bad request"), refused.reason)
+
+
+def live_names(table: RouteTable) -> tuple[str, ...]:
+    """Names worth offering, sorted; of a very large table only a part is looked at."""
+    names = (route.name for route in islice(table, LISTED) if route.state is State.LIVE and route.host[:1] != "*")
+    return tuple(sorted(names)[:SHOWN])
+
+
+def unknown_name(meaning: Meaning, path: str, table: RouteTable, zones: Zones) -> Problem:
+    """404: no route. The page says what would add one; the hint here is for where that would not help."""
+    host = meaning.host
+    zone, there = zones.of(host), table.at(host)
+    if zone is None:
+        detail, hint = f"{host} is outside the zones of this devdns", f"its names end in {' or '.join(zones.names)}"
+    elif there:
+        prefixes = ", ".join(route.prefix for route in there)
+        detail, hint = f"{host} has routes for some paths only", f"its paths are {prefixes}"
+    else:
+        detail, hint = f"{host} is inside the zone {zone}, but nothing has claimed it", ""
+    return Problem(404, f"No route for {host}", detail, hint, host=host, path=path, live=live_names(table))
+
+
+def not_ready(meaning: Meaning, path: str) -> Problem:
+    """503: this process has not heard from control yet."""
+    return Problem(
+        503, "devdns is starting", "The routes are not known yet.", host=meaning.host, path=path, retry_after=1
+    )
+
+
+def loop(meaning: Meaning, path: str) -> Problem:
+    """508: the request has been here before."""
+    return Problem(
+        508,
+        f"{meaning.host} leads back to devdns",
+        "The target of this route is devdns itself, so the request would go round for ever.",
+        f"devdns explain {meaning.host}",
+        host=meaning.host,
+        path=path,
+    )
+
+
+def down(route: Route, path: str) -> Problem:
+    """503 or 502 for a route that is known and not live, with the provider's reason."""
+    status = 502 if route.state is State.UNREACHABLE else 503
+    return Problem(
+        status,
+        f"{route.name} is {route.state}",
+        route.reason or f"It comes from {route.origin or route.source}.",
+        f"devdns explain {route.name}",
+        host=route.host,
+        path=path,
+        retry_after=None if status == 502 else 1,
+    )
+
+
+def unreachable(route: Route, path: str, reason: str, *, timed_out: bool) -> Problem:
+    """502 or 504: a live route whose targets did not take the request."""
+    return Problem(
+        504 if timed_out else 502,
+        f"{route.name} does not answer",
+        f"{reason}. The route comes from {route.origin or route.source}.",
+        f"devdns explain {route.name}",
+        host=route.host,
+        path=path,
+        retry_after=1,
+    )

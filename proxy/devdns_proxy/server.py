@@ -1,0 +1,73 @@
+"""The proxy of one process: accepts on the sockets it is given and lets go of them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+
+from aiohttp import web
+
+from devdns.core.frames import TableView
+from devdns_proxy import own
+from devdns_proxy.client import Client
+from devdns_proxy.context import Context
+from devdns_proxy.counters import Counters
+from devdns_proxy.limits import Limits
+
+BACKLOG = 4_096
+
+
+class Proxy:
+    """Serves the routes of `view`; connections for devdns's own names are relayed to the Unix socket `web`."""
+
+    def __init__(self, view: TableView, web_socket: str, limits: Limits | None = None) -> None:
+        self._view = view
+        self._limits = limits
+        self._application = own.application(view, web_socket)
+        self._servers: list[asyncio.Server] = []
+        self._context: Context | None = None
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def context(self) -> Context:
+        """What the connections share; there is none before `start`."""
+        if self._context is None:
+            raise RuntimeError("the proxy has not been started")
+        return self._context
+
+    @property
+    def counters(self) -> Counters:
+        return self.context.counters
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Accepts on `sockets`, which are bound; other processes may accept on the same ones."""
+        runner = self._runner = web.AppRunner(self._application, handle_signals=False, access_log=None)
+        await runner.setup()
+        server = runner.server
+        if server is None:
+            raise RuntimeError("the application of our own names has no server")
+        context = self._context = Context(self._view, server, self._limits)
+        context.start()
+        loop = asyncio.get_running_loop()
+        for each in sockets:
+            self._servers.append(await loop.create_server(lambda: Client(context), sock=each, backlog=BACKLOG))
+
+    async def drain(self, grace: float) -> None:
+        """Stops accepting, ends idle connections at once, waits up to `grace` seconds for the busy ones, then cuts them."""
+        for server in self._servers:
+            server.close()
+        context = self.context
+        context.draining = True
+        for client in list(context.clients):
+            client.retire()
+        if context.clients or context.tunnels:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(context.empty.wait(), grace)
+        for client in list(context.clients):
+            client.transport.abort()
+        for end in list(context.tunnels):
+            end.close()
+        context.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()

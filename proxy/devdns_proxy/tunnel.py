@@ -1,0 +1,83 @@
+"""After 101: two transports joined byte for byte, with backpressure and half-close both ways (WebSocket and any other upgrade)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from devdns_proxy.heads import Meaning
+from devdns_proxy.replies import Reply, websocket_accept
+
+if TYPE_CHECKING:
+    from devdns_proxy.context import Context
+    from devdns_proxy.exchange import Exchange
+    from devdns_proxy.upstream import Upstream
+
+
+def disagreement(meaning: Meaning, reply: Reply) -> str:
+    """What is wrong with this 101 as an answer to the offer, in words; empty when both sides agreed."""
+    offered = {offer.strip().lower() for offer in meaning.upgrade.split(b",")}
+    if not meaning.upgrade:
+        return "it switched protocols without being asked"
+    if reply.upgrade not in offered:
+        return "it switched to a protocol that was not offered"
+    if reply.upgrade == b"websocket" and (not meaning.key or reply.accept != websocket_accept(meaning.key)):
+        return "its Sec-WebSocket-Accept does not answer the client's key"
+    return ""
+
+
+class End(asyncio.Protocol):
+    """One end of a tunnel: what `transport` receives goes to the transport of `other`."""
+
+    __slots__ = ("_context", "ended", "other", "transport")
+    other: End
+
+    def __init__(self, context: Context, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.ended = False
+        self._context = context
+
+    def data_received(self, data: bytes) -> None:
+        self.other.transport.write(data)
+
+    def pause_writing(self) -> None:
+        self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.other.transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        """Passes the half-close on; the other direction stays open until it ends too."""
+        self.ended = True
+        if self.other.ended or self.other.transport.is_closing():
+            self.other.transport.close()
+            return False
+        self.other.transport.write_eof()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._context.forget(self)
+        if exc is not None:
+            self.other.transport.abort()
+        else:
+            self.other.transport.close()
+
+    def close(self) -> None:
+        """Ends both sides at once."""
+        self.transport.abort()
+        self.other.transport.abort()
+
+
+def join(context: Context, client: Exchange, upstream: Upstream, reply: Reply, rest: bytes) -> None:
+    """Passes the 101 on and joins both connections; what either side sent ahead goes first."""
+    near, far = client.transport, upstream.transport
+    ahead = client.release(reply.status)
+    one, two = End(context, near), End(context, far)
+    one.other, two.other = two, one
+    near.set_protocol(one)
+    far.set_protocol(two)
+    context.tunnels.update((one, two))
+    context.counters.tunnels += 1
+    near.write(reply.head + b"\r\n" + rest)
+    if ahead:
+        far.write(ahead)

@@ -1,0 +1,230 @@
+"""One connection to a service: reads a response and writes it to the client that waits for it.
+
+It holds the state of one response at a time. A whole response that arrives in one piece, for a client that keeps its
+connection, is one look-up and one write; everything else takes the longer way, with the same rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import TYPE_CHECKING
+
+from devdns.core.routes import Target
+from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized, UntilClose
+from devdns_proxy.replies import Reply, ReplyRefused, read_reply
+from devdns_proxy.tunnel import disagreement, join
+
+if TYPE_CHECKING:
+    from devdns_proxy.context import Context
+    from devdns_proxy.exchange import Exchange
+
+
+class Upstream(asyncio.Protocol):
+    """A connection to `target`. `client` is who it works for, None while it is idle.
+
+    `touched` tells whether a byte of the response has come; `since` when it became idle; `full` that it takes no more
+    bytes for now.
+    """
+
+    __slots__ = ("_body", "_context", "_held", "_keep", "client", "full", "since", "target", "touched", "transport")
+    transport: asyncio.Transport
+
+    def __init__(self, context: Context, target: Target) -> None:
+        self.target = target
+        self.client: Exchange | None = None
+        self.since = 0.0
+        self.touched = False
+        self.full = False
+        self._context = context
+        self._body: Body | None = None
+        self._held = b""
+        self._keep = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
+
+    def carry(self, client: Exchange) -> None:
+        """Takes on the request of `client`."""
+        self.client = client
+        self.touched = False
+
+    def data_received(self, data: bytes) -> None:
+        client = self.client
+        if client is None:
+            # Nobody asked: whatever this is, it must not become the answer to the next request.
+            self.transport.abort()
+            return
+        self.touched = True
+        if self._body is None:
+            self._read_head(client, data)
+        else:
+            self._relay(client, self._body, data)
+
+    def _read_head(self, client: Exchange, data: bytes) -> None:
+        if self._held:
+            data, self._held = self._held + data, b""
+        while True:
+            end = data.find(b"\r\n\r\n") + 4
+            if end == 3:
+                self._hold(client, data)
+                return
+            reply = self._reply(client, data[:end])
+            if reply is None:
+                return
+            if reply.status >= 200:
+                self._answer(client, reply, data, end)
+                return
+            data = data[end:]
+            if reply.status == 101:
+                self._switch(client, reply, data)
+                return
+            client.interim(reply)
+            if not data:
+                return
+
+    def _hold(self, client: Exchange, data: bytes) -> None:
+        if len(data) > self._context.limits.reply_head:
+            self._refuse(client, "its head is too long")
+        else:
+            self._held = data
+
+    def _reply(self, client: Exchange, head: bytes) -> Reply | None:
+        """What a head means, remembered or read."""
+        reply = self._context.replies.get(head)
+        if reply is None:
+            try:
+                reply = read_reply(head)
+            except ReplyRefused as refused:
+                self._refuse(client, str(refused))
+                return None
+            self._context.replies.put(head, len(head), reply)
+        return reply
+
+    def _answer(self, client: Exchange, reply: Reply, data: bytes, end: int) -> None:
+        self._keep = reply.keep
+        if client.plain and reply.ready and reply.length == len(data) - end and not reply.bodiless:
+            client.begin(reply.status)
+            self._context.counters.sent += len(data)
+            client.transport.write(reply.ready + data[end:])
+            self._finish(client, b"")
+        else:
+            self._begin(client, reply, data[end:])
+
+    def _begin(self, client: Exchange, reply: Reply, rest: bytes) -> None:
+        """The longer way: framing as the client's version needs it."""
+        old = client.minor == b"0"
+        body = self._frame(client, reply, old=old)
+        keep = client.may_keep() and not (old and isinstance(body, Chunked | UntilClose))
+        lines = [reply.head]
+        if not reply.dated:
+            lines.append(self._context.date)
+        if not old and not reply.bodiless and (reply.chunked or isinstance(body, UntilClose)):
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        if not keep:
+            lines.append(b"Connection: close\r\n")
+        elif old:
+            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        client.begin(reply.status, keep=keep)
+        client.transport.write(b"".join(lines))
+        self._body = body
+        if body is None or body.done:
+            self._finish(client, rest)
+        elif rest:
+            self._relay(client, body, rest)
+
+    def _frame(self, client: Exchange, reply: Reply, *, old: bool) -> Body | None:
+        if reply.bodiless or client.method == b"HEAD":
+            return None
+        if reply.chunked:
+            return Chunked(payload_only=old)
+        if reply.length is not None:
+            return Sized(reply.length)
+        self._keep = False
+        return UntilClose(chunk=not old)
+
+    def _relay(self, client: Exchange, body: Body, data: bytes) -> None:
+        try:
+            out, rest = body.feed(data)
+        except FramingRefused:
+            self._cut(client)
+            return
+        if out:
+            self._context.counters.sent += len(out)
+            client.transport.write(out)
+        if body.done:
+            self._finish(client, rest)
+
+    def _finish(self, client: Exchange, rest: bytes) -> None:
+        """The response is complete. Bytes after its end make the connection useless, and are never shown to anybody."""
+        self.client = self._body = None
+        if self._keep and not rest and client.sent_whole():
+            self._context.pool.put(self)
+        else:
+            self.transport.abort()
+        client.finish()
+
+    def _switch(self, client: Exchange, reply: Reply, rest: bytes) -> None:
+        """101: from here on both sides speak another protocol."""
+        wrong = disagreement(client.meaning, reply)
+        if wrong:
+            self._refuse(client, wrong)
+            return
+        self.client = None
+        join(self._context, client, self, reply, rest)
+
+    def _refuse(self, client: Exchange, reason: str) -> None:
+        self.client = None
+        self.transport.abort()
+        client.bad_reply(self.target, reason)
+
+    def _cut(self, client: Exchange) -> None:
+        """The response breaks off: the client must be able to see that."""
+        self.client = None
+        self.transport.abort()
+        client.truncate()
+
+    def leave(self) -> None:
+        """The client is gone or will not have the rest: so does the request."""
+        self.client = None
+        self.transport.abort()
+
+    def readable(self) -> bool:
+        """Looks past the event loop: the service's FIN may be in the kernel already."""
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        return bool(descriptor < 0 or is_readable(descriptor))
+
+    def pause_writing(self) -> None:
+        self.full = True
+        if self.client is not None:
+            self.client.steer()
+
+    def resume_writing(self) -> None:
+        self.full = False
+        if self.client is not None:
+            self.client.steer()
+
+    def eof_received(self) -> None:
+        client = self.client
+        if client is not None and isinstance(self._body, UntilClose):
+            end = self._body.end()
+            if end:
+                client.transport.write(end)
+            self._finish(client, b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        client, self.client = self.client, None
+        if client is None:
+            self._context.pool.drop(self)
+        elif self._body is not None:
+            client.truncate()
+        else:
+            client.lost(self, exc)
+
+
+def is_readable(descriptor: int) -> bool:
+    """True when there is something to read, or the end: an idle connection must have neither."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
