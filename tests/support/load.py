@@ -28,7 +28,7 @@ class Outcomes:
 
 
 async def fetch(address, host, expected):
-    """`ok`, `refused`, `reset`, `empty`, `status N` or `misrouted` for one GET on a new connection."""
+    """`ok`, `refused`, `reset`, `empty`, `truncated`, `status N` or `misrouted` for one GET on a new connection."""
     try:
         reader, writer = await asyncio.open_connection(*address)
     except ConnectionRefusedError:
@@ -45,7 +45,9 @@ async def fetch(address, host, expected):
         return "empty"
     if not head.startswith(b"HTTP/1.1 200 "):
         return "status " + head[9:12].decode()
-    return "ok" if expected in body else "misrouted"
+    if body == expected:
+        return "ok"
+    return "truncated" if expected.startswith(body) else "misrouted"
 
 
 class Load:

@@ -24,8 +24,14 @@ class Service:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer((address, port), Answer)
-        self._server.daemon_threads = True
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128  # the 5 of the library is less than any dev server has
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                """A proxy that was killed resets its connections; that is the test's doing."""
+
+        self._server = Server((address, port), Answer)
         self.port = self._server.server_port
 
     def __enter__(self):
