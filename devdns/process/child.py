@@ -83,10 +83,10 @@ async def serve(part: Part, supervisor: socket.socket | None) -> None:
             supervisor.send(b"R")
         log.debug("ready")
         await told
+        await part.stop()
     else:
         starting.cancel()
         await asyncio.wait((starting,))
-    await part.stop()
 
 
 if __name__ == "__main__":
