@@ -42,6 +42,7 @@ def application(view: TableView, web_path: str) -> web.Application:
     own = Own(view, web_path)
     app = web.Application(middlewares=[problems, own.directed], client_max_size=MOST_BODY)
     app.cleanup_ctx.append(own.session)
+    app.on_shutdown.append(own.hang_up)
     app.router.add_get("/", own.page)
     for path in (*RELAYED, "/api/v1/{rest:.+}"):
         app.router.add_route("*", path, own.relay)
@@ -60,6 +61,10 @@ class Own:
         connector = UnixConnector(self._path, limit=0)
         async with ClientSession(connector=connector, auto_decompress=False) as self._client:
             yield
+
+    async def hang_up(self, _: web.Application) -> None:
+        """Ends the streams that are relayed, so that a stop need not wait for them."""
+        await self._client.close()
 
     @web.middleware
     async def directed(self, request: web.Request, handler: Handler) -> web.StreamResponse:

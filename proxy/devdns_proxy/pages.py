@@ -15,6 +15,7 @@ from devdns_proxy.pages_html import HEADERS, document, element, escaped, items, 
 from devdns_proxy.problems import Problem
 
 MOST_LISTED = 50
+ADD = "devdns add "
 #: Names compared for a near one: edit distance over more would hold up the requests behind this one.
 MOST_COMPARED = 200
 #: What a program may branch on, by status.
@@ -108,15 +109,16 @@ def mends(problem: Problem) -> list[str]:
     lines = [problem.hint] if problem.hint else []
     if problem.status != 404 or not problem.host:
         return lines
-    if not problem.hint and all(LABEL.fullmatch(label) for label in problem.host.split(".")):
-        lines.append(f"devdns add {problem.host} PORT   (or the label dev.route={problem.host} on its container)")
-    near = nearest(problem.host, (name.partition("/")[0] for name in problem.live[:MOST_COMPARED]))
-    if near:
-        lines.append(f"did you mean {near}?")
+    hosts = [name.partition("/")[0] for name in problem.live[:MOST_COMPARED]]
     parent = problem.host.partition(".")[2]
-    if any(name.partition("/")[0] == parent for name in problem.live[:MOST_COMPARED]):
-        lines.append(f"{parent} exists, but not the names below it; *.{parent} would cover them")
-    return lines
+    if not problem.hint and parent in hosts:
+        lines.append(f"{parent} exists, but not the names below it: devdns add '*.{parent}' PORT")
+    if not problem.hint and all(LABEL.fullmatch(label) for label in problem.host.split(".")):
+        lines.append(f"{ADD}{problem.host} PORT")
+    if lines and lines[-1].startswith(ADD):
+        lines.append(f"or the label dev.route={problem.host} on its container")
+    near = nearest(problem.host, hosts)
+    return [*lines, f"did you mean {near}?"] if near else lines
 
 
 def nearest(host: str, names: Iterable[str]) -> str:
