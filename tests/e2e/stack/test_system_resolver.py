@@ -7,10 +7,10 @@ from support.parts import need, need_root
 from support.stack import Stack
 from support.waiting import wait_until
 
-# glibc asks for no addresses of a family (AI_ADDRCONFIG) of which the machine has none but loopback's: a dummy has one.
+# glibc asks for no addresses of a family (AI_ADDRCONFIG) of which the machine has none but loopback's: an empty bridge has one.
 INSIDE = """
 ip link set lo up
-ip link add wire type dummy
+ip link add wire type bridge
 ip address add 192.0.2.10/24 dev wire
 ip link set wire up
 mount --bind resolv.conf /etc/resolv.conf
