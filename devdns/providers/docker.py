@@ -1,0 +1,82 @@
+"""Routes from the labels of running containers, kept up to date by the Engine's events.
+
+When the engine goes away the last statement stays in force, and the engine is asked for again at most a second apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+
+from devdns.core.config import DockerConfig
+from devdns.core.names import Zones
+from devdns.core.sources import Statement, Trouble
+from devdns.providers.docker_hosts import Endpoint, EngineLost, endpoint
+from devdns.providers.docker_routes import Rules
+from devdns.providers.docker_stack import Stack
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+
+
+class DockerProvider:
+    """The containers of one engine: `host` is its URL, None for the one that the docker command would use."""
+
+    def __init__(
+        self, config: DockerConfig, zones: Zones, host: str | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self._config = config
+        self._host = host
+        self._environ = os.environ if environ is None else environ
+        self._rules = Rules(zones, self.source, config.default_names)
+
+    @property
+    def source(self) -> str:
+        return f"docker:{self._host}" if self._host else "docker"
+
+    async def watch(self) -> AsyncGenerator[Statement | Trouble, None]:
+        """Statements until cancelled. With `docker.enabled: auto` an engine that nobody named and that is not there is no trouble."""
+        said: Statement | Trouble | None = None
+        known: Endpoint | None = None
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                at = known or endpoint(self._host, self._environ)
+                if known or self._is_expected(at):
+                    async with aclosing(self._follow(at)) as statements:
+                        async for said in statements:
+                            known, pause = None if at.named else at, FIRST_PAUSE
+                            yield said
+                elif said is None:
+                    said = Statement()
+                    yield said
+            except EngineLost as error:
+                trouble = Trouble(error.message, error.hint)
+                if trouble != said:
+                    said = trouble
+                    yield trouble
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _is_expected(self, at: Endpoint) -> bool:
+        """Whether somebody asked for this engine, or it is there."""
+        if self._config.enabled is None:
+            return at.named or Path(at.socket).exists()
+        return self._config.enabled
+
+    async def _follow(self, at: Endpoint) -> AsyncGenerator[Statement, None]:
+        """What the engine's containers are, each time that changes; raises `EngineLost` in the end."""
+        stack = Stack(at, self._rules)
+        last: Statement | None = None
+        try:
+            await stack.open()
+            while True:
+                now = await stack.settled()
+                if now != last:
+                    last = now
+                    yield now
+        finally:
+            await stack.close()

@@ -1,0 +1,170 @@
+"""The connection to one Docker Engine, by the docker library: its blocking calls in threads, its event stream in one of its own.
+
+Only GETs: version, info, events, containers. Foreign exceptions end here, as `EngineLost`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import docker
+import requests
+import urllib3
+from docker.errors import APIError, DockerException
+from docker.tls import TLSConfig
+
+from devdns.core.sources import Refusal
+from devdns.core.written import clipped
+from devdns.providers.docker_container import Container, ContainerRefused, Ground, parse
+from devdns.providers.docker_hosts import Endpoint, EngineLost
+from devdns.providers.docker_lost import lost
+
+TIMEOUT = 10
+THREADS = 4
+#: Events of a container that change nothing of it that we keep; health checks make exec_* all the time.
+IDLE = (
+    "exec_",
+    "attach",
+    "detach",
+    "top",
+    "resize",
+    "export",
+    "archive-path",
+    "extract-to-dir",
+    "commit",
+    "kill",
+    "create",
+)
+ROOTLESS = "name=rootless"
+VIRTUAL = ("Docker Desktop",)
+
+T = TypeVar("T")
+Summary = Mapping[str, Any]
+
+
+class Engine:
+    """A Docker Engine that answers and is listened to. `heard` gets the id of each container that an event is about.
+
+    Both callbacks run in the event loop; `ended` comes once, when the event stream ends by itself.
+    """
+
+    def __init__(self, at: Endpoint, heard: Callable[[str], None], ended: Callable[[], None]) -> None:
+        self.endpoint = at
+        self.ground = Ground(at.machine, at.is_here)
+        self._heard = heard
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
+        self._client: docker.APIClient | None = None
+        self._stream: Any = None
+        self._closed = False
+
+    async def connect(self) -> None:
+        """Subscribes to events; what is listed after this misses nothing. Raises `EngineLost`."""
+        await self._run(self._connect)
+
+    async def list(self) -> list[Summary]:
+        """All containers, also those that ended, in short. Raises `EngineLost`."""
+        return await self._run(lambda: self._open().containers(all=True))
+
+    async def inspect(self, name: str) -> Container | Refusal | None:
+        """One container; None when it is gone, a refusal when the engine will not say. Raises `EngineLost`."""
+        return await self._run(lambda: self._inspect(name))
+
+    def close(self) -> None:
+        """Ends the threads; nothing is heard after this."""
+        self._closed = True
+        if self._stream is not None:
+            _cut(self._stream)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        try:
+            return await self._loop.run_in_executor(self._pool, call)
+        except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise lost(error, self.endpoint) from None
+
+    def _open(self) -> docker.APIClient:
+        if self._client is None:
+            raise EngineLost(f"{self.endpoint.url} is not connected")
+        return self._client
+
+    def _connect(self) -> None:
+        if self.endpoint.socket:  # first by hand: it says more, and the library leaks a socket that it cannot connect
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(TIMEOUT)
+                probe.connect(self.endpoint.socket)
+        client = self._client = docker.APIClient(self.endpoint.url, "auto", TIMEOUT, tls=_tls(self.endpoint))
+        client.trust_env = not self.endpoint.socket  # looking for proxies costs a third of each call
+        with suppress(DockerException):  # a filter may hide it, and nothing depends on it
+            self.ground = _ground(self.endpoint, client.info())
+        # One second back: the engine sends its headers an instant before it subscribes us.
+        self._stream = client.events(
+            since=int(time.time()) - 1, filters={"type": ["container", "network"]}, decode=True
+        )
+        threading.Thread(target=self._listen, name="docker events", daemon=True).start()
+        if self._closed:
+            _cut(self._stream)
+
+    def _listen(self) -> None:
+        """Runs in its own thread until the stream ends or is cut."""
+        with suppress(DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+            for event in self._stream:
+                name = subject(event)
+                if name:
+                    self._tell(self._heard, name)
+        self._tell(self._ended)
+
+    def _tell(self, callback: Callable[..., None], *args: str) -> None:
+        if not self._closed:
+            with suppress(RuntimeError):  # the loop was closed without us
+                self._loop.call_soon_threadsafe(callback, *args)
+
+    def _inspect(self, name: str) -> Container | Refusal | None:
+        try:
+            return parse(self._open().inspect_container(name))
+        except APIError as error:
+            return None if error.status_code == 404 else _refused(name, f"the Engine says: {error.explanation}")
+        except ContainerRefused as error:
+            return _refused(name, error.message)
+
+
+def subject(event: Mapping[str, Any]) -> str:
+    """The id of the container that an event is about, empty when it changes nothing for us."""
+    action = str(event.get("Action") or event.get("status") or "")
+    actor = event.get("Actor") or {}
+    if event.get("Type") == "network":
+        return str((actor.get("Attributes") or {}).get("container") or "")
+    return "" if action.startswith(IDLE) else str(actor.get("ID") or event.get("id") or "")
+
+
+def _refused(name: str, reason: str) -> Refusal:
+    return Refusal(f"container {name[:12]}", name[:12], clipped(reason), "devdns logs may say more")
+
+
+def _cut(stream: Any) -> None:
+    """Wakes the thread that reads the stream; one that has ended already has no socket to close."""
+    with suppress(OSError, AttributeError):
+        stream.close()
+
+
+def _tls(at: Endpoint) -> TLSConfig | bool:
+    if at.pem is None:
+        return False
+    ca, cert, key = at.pem
+    return TLSConfig(client_cert=(cert, key), ca_cert=ca, verify=at.verify)
+
+
+def _ground(at: Endpoint, info: Mapping[str, Any]) -> Ground:
+    """Whether containers' own addresses can be this machine's: not in a virtual machine or without privileges."""
+    rootless = ROOTLESS in (info.get("SecurityOptions") or [])
+    return Ground(at.machine, at.is_here and not rootless and info.get("OperatingSystem") not in VIRTUAL)

@@ -1,0 +1,68 @@
+"""What went wrong with a Docker Engine, in words, with the mend: exceptions of the docker library, requests and the system."""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+from pathlib import Path
+from typing import Any
+
+import requests
+from docker.errors import APIError, TLSParameterError
+
+from devdns.core.written import clipped
+from devdns.providers.docker_hosts import Endpoint, EngineLost
+
+
+def lost(error: BaseException, at: Endpoint) -> EngineLost:
+    """What went wrong with the engine, in words, with the mend."""
+    cause = _os_error(error)
+    code = cause.errno if cause else None
+    if code == errno.ENOENT:
+        return EngineLost(f"no Docker Engine at {at.url}: there is no such socket", "start Docker, or set docker.hosts")
+    if code in (errno.EACCES, errno.EPERM):
+        return EngineLost(f"{at.url} may not be opened: permission denied", _join(at.socket))
+    if code in (errno.ECONNREFUSED, errno.ENOTSOCK, errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return EngineLost(
+            f"no Docker Engine answers at {at.url}: {os.strerror(code)}", "start Docker: systemctl start docker"
+        )
+    if isinstance(error, APIError):
+        return EngineLost(
+            f"Docker at {at.url} refuses: {clipped(str(error.explanation))}", "a socket filter must let GETs through"
+        )
+    if isinstance(error, requests.Timeout | TimeoutError) or isinstance(cause, TimeoutError):
+        return EngineLost(f"Docker at {at.url} does not answer in time", "look at its log: journalctl -u docker")
+    if isinstance(error, TLSParameterError) or "SSL" in repr(error):
+        return EngineLost(f"no TLS with Docker at {at.url}: {clipped(str(error))}", "check DOCKER_CERT_PATH")
+    if cause and code in (errno.ECONNRESET, errno.EPIPE):
+        return EngineLost(f"Docker at {at.url} closed the connection", "it is asked again by itself")
+    return EngineLost(
+        f"what answers at {at.url} is not a Docker Engine: {clipped(str(error))}", "check DOCKER_HOST or docker.hosts"
+    )
+
+
+def _os_error(error: BaseException) -> OSError | None:
+    """The system's error at the bottom of what requests and urllib3 wrapped around it."""
+    seen: set[int] = set()
+    queue: list[Any] = [error]
+    while queue:
+        each = queue.pop()
+        if id(each) in seen or not isinstance(each, BaseException):
+            continue
+        seen.add(id(each))
+        if isinstance(each, OSError) and each.errno is not None:
+            return each
+        queue += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+    return None
+
+
+def _join(path: str) -> str:
+    """How to be allowed to open the socket."""
+    try:
+        group = grp.getgrgid(Path(path).stat().st_gid).gr_name
+    except (OSError, KeyError):
+        return "ask its owner, or run devdns as a user who may"
+    if group == "root":
+        return "it is root's alone: give it to a group (dockerd --group docker), or sudo devdns up"
+    return f"join its group: sudo usermod -aG {group} $USER, then log in again"

@@ -1,0 +1,116 @@
+"""Where a container can be reached from here: knocks at addresses and published ports. Sockets, no Docker.
+
+docker-proxy accepts on a published port before and whether or not the service listens, so there a connect proves
+nothing: the connection has to stay open for a while, or say something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Sequence
+from enum import Enum
+from ipaddress import ip_address
+
+from devdns.providers.docker_container import LOCAL, NOWHERE, Container, Ground, Published, Reach
+
+WITHIN = 0.2
+STAYS_OPEN = 0.05
+
+
+class Knock(Enum):
+    """What a knock found: a service, a machine without the service, or no way there."""
+
+    OPEN = "open"
+    REFUSED = "refused"
+    SILENT = "silent"
+
+
+async def reach(container: Container, port: int, ground: Ground) -> Reach:
+    """The container's own address where this host routes to it, else the published port, else `NOWHERE`.
+
+    Some gateways refuse what they do not route: a refusal at the own address stands only if the published port is no better.
+    """
+    own = [(ground.host, port)] if container.host_network else []
+    if ground.routed and not own:
+        own = [(address, port) for address in container.addresses]
+    found = await _first(own)
+    if found.open or container.host_network:
+        return found
+    published = await _published(container, port, ground)
+    if not found.host or not published.open:
+        return found if found.host else published
+    again = await _first(own)  # the service may have come up between the two knocks
+    return again if again.open else published
+
+
+async def _published(container: Container, port: int, ground: Ground) -> Reach:
+    for place in container.published.get(port, ()):
+        host, there = spot(place, ground)
+        if there:
+            return Reach(host, there, await knock_published(host, there) is Knock.OPEN, published=True)
+    return NOWHERE
+
+
+async def _first(spots: Sequence[tuple[str, int]]) -> Reach:
+    """The first spot that answers, else the first that refuses; all are asked at once."""
+    knocks = await asyncio.gather(*(knock(host, port) for host, port in spots))
+    for wanted in (Knock.OPEN, Knock.REFUSED):
+        for (host, port), found in zip(spots, knocks, strict=True):
+            if found is wanted:
+                return Reach(host, port, found is Knock.OPEN)
+    return NOWHERE
+
+
+def spot(place: Published, ground: Ground) -> tuple[str, int]:
+    """Where a published port is asked for: an unspecified address stands for every one of the engine's machine."""
+    port = int(place.host_port) if place.host_port.isdigit() else 0
+    try:
+        address = ip_address(place.host_ip or "0.0.0.0")
+    except ValueError:
+        return place.host_ip, port
+    if address.is_unspecified or (address.is_loopback and ground.host != LOCAL):
+        return "::1" if address.version == 6 and ground.host == LOCAL else ground.host, port
+    return str(address), port
+
+
+async def knock(host: str, port: int, within: float = WITHIN) -> Knock:
+    """Connects and hangs up. `within` seconds without an answer are none."""
+    found, sock = await _connect(host, port, within)
+    if sock:
+        sock.close()
+    return found
+
+
+async def knock_published(host: str, port: int) -> Knock:
+    """Connects and says nothing: open when a byte comes or the connection stays for `STAYS_OPEN` seconds."""
+    found, sock = await _connect(host, port, WITHIN)
+    if sock is None:
+        return found
+    with sock:
+        try:
+            async with asyncio.timeout(STAYS_OPEN):
+                heard = await asyncio.get_running_loop().sock_recv(sock, 1)
+        except TimeoutError:
+            return Knock.OPEN
+        except OSError:
+            return Knock.REFUSED
+    return Knock.OPEN if heard else Knock.REFUSED
+
+
+async def _connect(host: str, port: int, within: float) -> tuple[Knock, socket.socket | None]:
+    """The knock and, when open, the connected socket, which is the caller's to close."""
+    sock: socket.socket | None = None
+    try:
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        sock.setblocking(False)
+        async with asyncio.timeout(within):
+            await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        open_, sock = sock, None
+    except OSError as error:
+        return (Knock.REFUSED if error.errno == errno.ECONNREFUSED else Knock.SILENT), None
+    finally:
+        if sock is not None:
+            sock.close()
+    return Knock.OPEN, open_
