@@ -16,7 +16,7 @@ from devdns.core.routes import Route, RouteTable, State
 from devdns.core.sources import Refusal
 
 #: Hosts compared for a near name; more would take longer than a person waits for.
-MOST_COMPARED = 5_000
+MOST_COMPARED = 500
 
 
 class Question(Struct, frozen=True):

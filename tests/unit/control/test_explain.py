@@ -1,0 +1,151 @@
+"""Why a name goes where it goes: questions, verdicts, and lines for people."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.control import ZONES, route
+
+from devdns.control.explain import Check, Facts, Question, explain, near_name, parse_question
+from devdns.core.errors import NameRefused
+from devdns.core.routes import RouteTable, State
+from devdns.core.sources import Refusal
+
+TABLE = RouteTable(
+    [
+        route("api", "5173", origin="devdns.yml:2", source="file:/w/devdns.yml"),
+        route("api/v2", "9000", origin="devdns.yml:3", source="file:/w/devdns.yml"),
+        route("*.docs", "4000", origin="devdns add"),
+        route("down", "5999", "docker", state=State.RESTARTING, reason="the container restarts", origin="container x"),
+    ]
+)
+FACTS = Facts(ZONES)
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "path"),
+    [
+        ("api", "api.dev.test", "/"),
+        ("API.", "api", "/"),
+        ("api.shop", "api.shop.dev.test", "/"),
+        ("api/v2", "api.dev.test", "/v2"),
+        ("api/v2?x=/y", "api.dev.test", "/v2"),
+        ("*.api", "*.api.dev.test", "/"),
+        ("cart.shop.test", "cart.shop.test", "/"),
+        ("dev.test", "dev.test", "/"),
+        ("localhost", "localhost", "/"),
+        ("api.test", "api.test", "/"),
+        ("http://API.dev.test:8080/v2/x?y#z", "api.dev.test", "/v2/x"),
+        ("https://user:pass@api.dev.test", "api.dev.test", "/"),
+        ("http://example.com/", "example.com", "/"),
+        ("http://[::1]:8080/", "[::1]", "/"),
+    ],
+)
+def test_a_question_is_a_name_or_a_url(name, host, path):
+    found = parse_question(name, ZONES)
+    assert (found.host, found.path) == (host, path)
+
+
+@pytest.mark.parametrize("name", ["", "a_b", "*", "http://", "http://[::1", "http://a b/", "-x", "a..b", "x" * 64])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(NameRefused):
+        parse_question(name, ZONES)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_question_or_is_refused(name):
+    try:
+        found = explain(parse_question(name, ZONES), TABLE, FACTS)
+    except NameRefused:
+        return
+    assert found.lines
+
+
+def told(name, facts=FACTS, *checks):
+    return explain(parse_question(name, ZONES), TABLE, facts, checks)
+
+
+UP = Check("http://127.0.0.1:5173", True, "a connect succeeds", 0.1)
+DOWN = Check("http://127.0.0.1:5173", False, "connection refused: nothing listens there", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "checks", "verdict", "where"),
+    [
+        ("api", (UP,), "live", "api.dev.test"),
+        ("api", (DOWN,), "unreachable", "api.dev.test"),
+        ("api", (DOWN, UP), "live", "api.dev.test"),
+        ("api/v2/users", (UP,), "live", "api.dev.test/v2"),
+        ("api/v20", (UP,), "live", "api.dev.test"),
+        ("deep.in.docs", (UP,), "live", "*.docs.dev.test"),
+        ("down", (DOWN,), "restarting", "down.dev.test"),
+        ("docs", (), "unknown", None),
+        ("nothing", (), "unknown", None),
+        ("devdns", (), "own", None),
+        ("dev.test", (), "own", None),
+        ("localhost", (), "outside", None),
+        ("http://example.com", (), "outside", None),
+    ],
+)
+def test_a_verdict(name, checks, verdict, where):
+    found = told(name, FACTS, *checks)
+    assert found.verdict == verdict
+    assert (found.route.name if found.route else None) == where
+
+
+def test_a_known_name_tells_its_source_line_target_and_state():
+    lines = "\n".join(told("api", FACTS, DOWN).lines)
+    assert "http://127.0.0.1:5173" in lines
+    assert "from file:/w/devdns.yml, devdns.yml:2" in lines
+    assert "not reachable: connection refused" in lines
+    assert "start the service" in lines
+
+
+def test_a_wildcard_says_that_it_covers_the_name():
+    assert "x.docs.dev.test is covered by the wildcard *.docs.dev.test" in told("x.docs").lines
+
+
+def test_beaten_claims_and_troubles_are_told():
+    beaten = route("api", "1", "docker", origin="container api-1, label dev.route")
+    facts = Facts(ZONES, beaten=(beaten,), troubles=(("file:/w/devdns.yml", "line 3: bad"), ("docker", "gone")))
+    lines = "\n".join(told("api", facts, UP).lines)
+    assert "it beat a claim from docker (container api-1, label dev.route)" in lines
+    assert "file:/w/devdns.yml is degraded (line 3: bad): its last routes are kept" in lines
+    assert "gone" not in lines
+
+
+def test_an_unknown_name_tells_the_line_that_adds_it():
+    found = told("ap")
+    assert found.hint.startswith("devdns add ap PORT")
+    assert "dev.route=ap" in found.hint
+
+
+@pytest.mark.parametrize("wanted", ["db", "db.dev.test", "DB"])
+def test_an_unknown_name_tells_why_a_source_did_not_make_it(wanted):
+    refusal = Refusal("container shop-db-1", wanted, "several ports: 80, 443", "add dev.port", quiet=True)
+    found = told("db", Facts(ZONES, refusals=(("docker", refusal),)))
+    assert found.refusals == (("docker", refusal),)
+    assert "refused from docker, container shop-db-1: several ports: 80, 443 - add dev.port" in found.lines
+
+
+def test_an_unknown_name_points_to_near_ones_parents_and_broken_sources():
+    facts = Facts(ZONES, troubles=(("docker", "the engine is gone"),))
+    lines = "\n".join(told("apii", facts).lines)
+    assert "a near name that exists: api.dev.test" in lines
+    assert "docker is degraded: the engine is gone" in lines
+    assert "the wildcard *.api.dev.test would" in "\n".join(told("x.api").lines)
+
+
+def test_a_path_without_a_route_names_the_ones_there_are():
+    table = RouteTable([route("only/v2", "1")])
+    found = explain(parse_question("only", ZONES), table, FACTS)
+    assert "only.dev.test has routes, but none for the path /: only.dev.test/v2" in found.lines
+
+
+def test_near_names_are_found_in_bounded_time():
+    table = RouteTable([route(f"service-{number}", "1") for number in range(3_000)])
+    assert near_name("service-1x.dev.test", table).startswith("service-1")
+    assert near_name("q.dev.test", RouteTable()) == ""
+
+
+def test_a_question_stays_as_it_was_asked():
+    assert told("api").question == Question("api", "api.dev.test", "/", short=True)
