@@ -6,14 +6,13 @@ import json
 import socket
 import statistics
 import subprocess
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from support.services import Service
-from support.stack import COMMAND, Stack
+from support.stack import COMMAND, Stack, open_folder
 from support.waiting import BOUND, wait_until
 
 pytestmark = pytest.mark.evidence
@@ -31,12 +30,6 @@ def report(title, figures, unit="ms", scale=1000.0):
     return statistics.median(figures)
 
 
-def folder():
-    made = tempfile.TemporaryDirectory(prefix="devdns-")
-    Path(made.name).chmod(0o755)
-    return made
-
-
 def resident(pid):
     line = next(each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmRSS"))
     return int(line.split()[1]) * 1024
@@ -45,8 +38,8 @@ def resident(pid):
 def test_ready_in_under_a_second():
     took = []
     for _ in range(10):
-        with folder() as name:
-            stack = Stack(Path(name), "routes: {api: 5173}\n")
+        with open_folder() as folder:
+            stack = Stack(folder, "routes: {api: 5173}\n")
             started = time.monotonic()
             with stack:
                 took.append(time.monotonic() - started)
@@ -56,9 +49,9 @@ def test_ready_in_under_a_second():
 def test_resident_memory_with_every_provider_on():
     environ = {"DEVDNS_DOCKER_ENABLED": "auto", "DEVDNS_MDNS_ENABLED": "true"}
     with (
-        folder() as name,
+        open_folder() as folder,
         Service() as service,
-        Stack(Path(name), f"routes: {{api: {service.port}}}\n", **environ) as stack,
+        Stack(folder, f"routes: {{api: {service.port}}}\n", **environ) as stack,
     ):
         for _ in range(500):
             assert stack.get("api.dev.test")[0] == 200
@@ -72,7 +65,7 @@ def test_resident_memory_with_every_provider_on():
 
 
 def test_the_routes_command_is_quick():
-    with folder() as name, Stack(Path(name), "routes: {api: 5173, web: 5174}\n") as stack:
+    with open_folder() as folder, Stack(folder, "routes: {api: 5173, web: 5174}\n") as stack:
         took = []
         for _ in range(10):
             started = time.monotonic()
@@ -95,12 +88,13 @@ class Pulse(threading.Thread):
             self.connection.request("GET", "/", headers={"Host": self.host})
             self.connection.getresponse().read()
             self.slowest = max(self.slowest, time.perf_counter() - started)
+        self.connection.close()
 
 
 def test_one_change_among_100_000_routes():
-    with folder() as name, Service() as service:
+    with open_folder() as folder, Service() as service:
         lines = "".join(f"  s{number}: {service.port}\n" for number in range(MANY))
-        with Stack(Path(name), f"routes:\n{lines}") as stack:
+        with Stack(folder, f"routes:\n{lines}") as stack:
             wait_until(lambda: stack.get("s99999.dev.test")[0] == 200, bound=60)
             took, pauses, calm = [], [], []
             pulse = Pulse(stack.http, "s5.dev.test")

@@ -41,7 +41,6 @@ def report(title, figures):
 
 def test_from_the_start_event_to_the_first_answer(engine, tmp_path):
     engine.folder.chmod(0o711)
-    tmp_path.chmod(0o755)
     with Stack(tmp_path, "", DOCKER_HOST=engine.url, DEVDNS_DOCKER_ENABLED="true") as stack:
         wait_until(lambda: any(each["state"] == "ok" for each in stack.json("status")["sources"]))
         added, whole = zip(*(one_start(engine, stack) for _ in range(REPEATS)), strict=True)
@@ -68,7 +67,6 @@ def one_start(engine, stack):
 
 
 def test_from_a_file_edit_to_the_first_answer(tmp_path):
-    tmp_path.chmod(0o755)
     took = []
     with Service() as first, Service() as second, Stack(tmp_path, f"routes: {{api: {first.port}}}\n") as stack:
         for number in range(REPEATS):

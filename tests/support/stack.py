@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,6 +18,14 @@ COMMAND = [sys.executable, "-m", "devdns.cli.main"]
 START_BOUND = 20.0
 STOP_BOUND = 20.0
 QUIET = {"DEVDNS_DOCKER_ENABLED": "false", "DEVDNS_MDNS_ENABLED": "false"}
+
+
+@contextlib.contextmanager
+def open_folder():
+    """A folder that the unprivileged children of a root supervisor may walk to, as a project's folder is."""
+    with tempfile.TemporaryDirectory(prefix="devdns-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def clean_environ(**more):

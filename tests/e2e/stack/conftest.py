@@ -1,18 +1,15 @@
 import concurrent.futures
 import http.server
-import tempfile
 import threading
-from pathlib import Path
 
 import pytest
+from support.stack import open_folder
 
 
 @pytest.fixture
 def tmp_path():
-    """A folder that the unprivileged children of a root supervisor may walk to, as a project's folder is."""
-    with tempfile.TemporaryDirectory(prefix="devdns-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    with open_folder() as folder:
+        yield folder
 
 
 class SlowService:

@@ -1,5 +1,6 @@
 """A real Docker Engine, the real command, foreign clients: labels become names that answer."""
 
+import subprocess
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from support.stack import Stack
 from support.waiting import wait_until
 
 API = {"dev.route": "api"}
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -54,12 +56,31 @@ def test_a_restart_with_a_new_address_is_followed(engine, stack):
     serves(stack, "api.dev.test", api)
 
 
-def test_a_container_that_only_publishes_is_reached_by_its_port(engine, stack):
-    engine.network("island", internal=False, options={"com.docker.network.bridge.inhibit_ipv4": "true"})
-    api = engine.run("api-1", API, {"8000/tcp": ("127.0.0.1", None)}, network="island")
+@pytest.fixture
+def walled_off(engine):
+    """Container addresses lead nowhere for the unprivileged parts (as on Docker Desktop), published ports do."""
+    rule = ["uidrange", f"{NOBODY}-{NOBODY}", "to", str(engine.subnet), "blackhole"]
+    subprocess.run(["ip", "rule", "add", *rule], check=True)
+    yield
+    subprocess.run(["ip", "rule", "delete", *rule], check=True)
+
+
+def test_a_container_that_only_publishes_is_reached_by_its_port(engine, walled_off, stack):
+    api = engine.run("api-1", API, {"8000/tcp": ("127.0.0.1", None)})
     serves(stack, "api.dev.test", api)
     (route,) = stack.json("routes")["routes"]
     assert route["targets"] == [f"http://127.0.0.1:{published(api)}"]
+
+
+def test_a_container_that_is_out_of_reach_says_what_to_add(engine, walled_off, stack):
+    engine.run("api-1", API)
+    wait_until(lambda: stack.json("routes")["routes"], what="the route")
+    (route,) = stack.json("routes")["routes"]
+    assert route["state"] == "unreachable"
+    assert "ports:" in route["reason"]
+    status, body = stack.get("api.dev.test", headers={"Accept": "text/plain"})
+    assert status in (502, 503)
+    assert b"ports:" in body
 
 
 def test_a_second_claim_is_a_conflict_and_the_first_owner_keeps_the_name(engine, stack):
