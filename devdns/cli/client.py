@@ -21,7 +21,7 @@ from devdns.core.errors import DevdnsError, NotRunning
 SOCKET = "control.sock"
 SECONDS = 10.0
 HEARTBEAT_SECONDS = 45.0  # the event stream says something every 15 s
-STARTING_SECONDS = 5.0
+STARTING_SECONDS = 15.0  # as long as the supervisor gives its children
 LONGEST_PATH = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 Body = dict[str, Any]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -48,7 +50,7 @@ def _act(stack: DemoStack) -> list[str]:
     """The whole play; returns what did not go as promised."""
     paint = style(sys.stdout)
     say("", paint("devdns", "bold") + "  a name instead of a port", "")
-    say(*(f"  {line}" for line in route_lines(stack.client.ask("GET", "/api/v1/routes")["routes"])), "")
+    say(*(f"  {line}" for line in route_lines(stack.client.ask("GET", "/api/v1/routes")["routes"], stack.folder)), "")
     name = f"{ASKED}.{ZONE}"
     answered = resolve(name, stack.dns)
     _show("DNS", answered)
@@ -102,6 +104,14 @@ def _farewell(stack: DemoStack, problems: list[str]) -> None:
     say(
         paint("  It runs until Ctrl-C. In another terminal:", "dim"),
         f"    export DEVDNS_STATE_DIR={stack.folder}",
-        f"    devdns explain {ASKED}",
-        f"    devdns add hello {stack.samples['docs'].port}",
+        f"    {_command()} explain {ASKED}",
+        f"    {_command()} add hello {stack.samples['docs'].port}",
     )
+
+
+def _command() -> str:
+    """How this very devdns is called from here: it may not be on PATH, as after `make demo`."""
+    called = sys.argv[0]
+    known = shutil.which("devdns")
+    same = known is not None and Path(called).exists() and Path(known).samefile(called)
+    return "devdns" if same else shlex.quote(called)

@@ -105,7 +105,8 @@ class DemoStack:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("DEVDNS_")}
         path = self.folder / NAME
         settings, _ = read_settings(path, environ)
-        wanted = plan(settings, state_dir=self.folder, config_path=path, platform=sys.platform)
+        # The parts run in this folder: by its bare name they find the file wherever the folder is, without root's rights.
+        wanted = plan(settings, state_dir=self.folder, config_path=Path(NAME), platform=sys.platform)
         wanted["listeners"] = [
             {"role": "dns", "candidates": DNS_CANDIDATES, "optional": False},
             {"role": "http", "candidates": HTTP_CANDIDATES, "optional": False},

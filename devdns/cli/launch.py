@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from devdns.cli.state import LOG, PRIVATE
+from devdns.cli.state import LOG, PRIVATE, hand_over
 from devdns.cli.text import clean, say
 from devdns.core.config import Config
 from devdns.core.errors import DevdnsError, UsageRefused
@@ -77,6 +77,8 @@ def _opened(log: Path) -> BinaryIO:
     try:
         log.parent.mkdir(PRIVATE, exist_ok=True)
         stream = log.open("ab")
+        hand_over(log.parent)
+        hand_over(log)
     except OSError as error:
         raise UsageRefused(
             f"log {str(log)!r} cannot be written: {error.strerror}", "give another --state-dir DIR"

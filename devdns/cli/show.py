@@ -23,24 +23,24 @@ def target_text(targets: Iterable[object]) -> str:
     return ", ".join(str(each).removeprefix("http://") for each in targets) or "-"
 
 
-def source_text(row: Row) -> str:
-    """Where a person finds the route: the line of its file, the command, or the source and what it names there."""
+def source_text(row: Row, here: Path | None = None) -> str:
+    """Where a person finds the route: the line of its file, the command, or the source and what it names there. `here` is where paths are told from."""
     source, origin = str(row.get("source", "")), str(row.get("origin", ""))
     kind, _, rest = source.partition(":")
     if kind == "file":
-        return near_path(Path(rest)) + origin.removeprefix(Path(rest).name)
+        return near_path(Path(rest), here or Path.cwd()) + origin.removeprefix(Path(rest).name)
     return (origin or source) if kind in ("manual", "") or kind in origin.lower() else f"{source}: {origin}"
 
 
-def near_path(path: Path) -> str:
-    """A path as short as it can be told from here: below the working directory, below home, or whole."""
-    for base, lead in ((Path.cwd(), ""), (Path.home(), "~/")):
+def near_path(path: Path, here: Path) -> str:
+    """A path as short as it can be told: below `here`, below home, or whole."""
+    for base, lead in ((here, ""), (Path.home(), "~/")):
         if path.is_relative_to(base):
             return lead + str(path.relative_to(base))
     return str(path)
 
 
-def route_lines(routes: Iterable[Row]) -> list[str]:
+def route_lines(routes: Iterable[Row], here: Path | None = None) -> list[str]:
     """The table of `devdns routes`."""
     paint = style(sys.stdout)
     ordered = sorted(routes, key=lambda row: (_backwards(row["host"]), row["prefix"]))
@@ -49,7 +49,7 @@ def route_lines(routes: Iterable[Row]) -> list[str]:
             str(row.get("url") or row["name"]),
             target_text(row["targets"]),
             str(row["state"]) + (f" ({row['reason']})" if row.get("reason") else ""),
-            source_text(row),
+            source_text(row, here),
         )
         for row in ordered
     ]

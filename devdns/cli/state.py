@@ -37,7 +37,7 @@ def prepare(path: Path) -> None:
     try:
         for missing in [each for each in (*reversed(path.parents), path) if not each.is_dir()]:
             missing.mkdir(PRIVATE, exist_ok=True)
-            _hand_over(missing)
+            hand_over(missing)
         if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o077:
             path.chmod(PRIVATE)
     except OSError as error:
@@ -55,8 +55,8 @@ def _user(path: Path) -> str:
         return str(path.stat().st_uid)
 
 
-def _hand_over(path: Path) -> None:
-    """A folder that sudo makes in the caller's home is the caller's."""
+def hand_over(path: Path) -> None:
+    """What sudo makes in the caller's home is the caller's, or their next command could not use it."""
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     if os.geteuid() == 0 and uid.isdigit() and gid.isdigit() and path.is_relative_to(_home(int(uid))):
         os.chown(path, int(uid), int(gid), follow_symlinks=False)

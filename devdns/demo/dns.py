@@ -40,11 +40,13 @@ def address(reply: bytes, number: int, question: bytes) -> str:
         raise NoAnswer("a DNS reply to another question")
     if flags & 0xF or not answers:
         raise NoAnswer(f"a DNS reply with code {flags & 0xF} and {answers} answers")
-    place = _after_name(reply, 12 + len(question))
-    kind, kind_class, _, length = struct.unpack_from("!HHIH", reply, place)
+    try:
+        kind, kind_class, _, length, data = struct.unpack_from("!HHIH4s", reply, _after_name(reply, 12 + len(question)))
+    except (IndexError, struct.error):
+        raise NoAnswer("a DNS reply that is cut short") from None
     if (kind, kind_class, length) != (A, IN, 4):
         raise NoAnswer(f"a DNS answer of type {kind}")
-    return socket.inet_ntoa(reply[place + 10 : place + 14])
+    return socket.inet_ntoa(data)
 
 
 def _after_name(reply: bytes, place: int) -> int:

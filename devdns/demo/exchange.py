@@ -28,7 +28,7 @@ def resolve(name: str, server: Address) -> Exchange:
     """The address of a name, by dig or by our own client."""
     host, port = server
     if dig := shutil.which("dig"):
-        command = ["dig", "+short", "+tries=1", "+time=2", f"@{host}", "-p", str(port), name]
+        command = ["dig", "+short", f"@{host}", "-p", str(port), name]
         return Exchange("dig", " ".join(command), _run([dig, *command[1:]]))
     try:
         answer = dns.ask(name, server)
@@ -41,7 +41,7 @@ def fetch(name: str, address: str, port: int) -> Exchange:
     """The page of a name, by curl or by our own client, connecting to what DNS said."""
     if curl := shutil.which("curl"):
         command = ["curl", "-sS", "--resolve", f"{name}:{port}:{address}", f"http://{name}:{port}/"]
-        return Exchange("curl", " ".join(command), _run([curl, "-m", str(SECONDS), *command[1:]]))
+        return Exchange("curl", " ".join(command), _run([curl, *command[1:]]))
     return Exchange("own client", f"GET http://{name}:{port}/ at {address}", own_get(name, (address, port)))
 
 
@@ -60,11 +60,12 @@ def own_get(name: str, server: Address) -> str:
 
 
 def _run(command: Sequence[str]) -> str:
-    """What the program printed. Proxies of the environment are left aside: the question is for this machine."""
+    """What the program printed. Proxies and the user's .curlrc and .digrc are left aside: the question is for this machine."""
     environ = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    environ |= {"HOME": os.devnull, "CURL_HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull}
     try:
         done = subprocess.run(  # noqa: S603 - a program found on PATH, arguments of ours, no shell
-            command, capture_output=True, timeout=SECONDS * 2, check=False, env=environ, stdin=subprocess.DEVNULL
+            command, capture_output=True, timeout=SECONDS, check=False, env=environ, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{command[0]} failed: {error}"
