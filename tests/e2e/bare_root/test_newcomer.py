@@ -2,27 +2,26 @@
 
 import pytest
 from support.bare_root import as_stranger, debian, in_debian
-from support.clean_clone import clean_clone
+from support.clean_clone import clean_clone, open_folder
 from support.parts import need, need_root
 
 pytestmark = pytest.mark.netns
 
 
-def test_make_demo_without_rights_and_with_an_empty_home(tmp_path_factory):
+def test_make_demo_without_rights_and_with_an_empty_home():
     need("unshare", "setpriv")
     need_root("a mount namespace")
-    place = tmp_path_factory.mktemp("stranger")
-    for folder in (place, *place.parents[:2]):
-        folder.chmod(0o755)
-    done = as_stranger(clean_clone(place / "devdns"), "make demo DEMO_FLAGS=--check")
+    with open_folder() as place:
+        done = as_stranger(
+            clean_clone(place / "devdns"), "make demo DEMO_FLAGS=--check && make demo DEMO_FLAGS=--check"
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[:2] == [
         "making .venv with /usr/bin/python3.11",
         "installing devdns and its libraries into .venv",
     ]
-    again = as_stranger(place / "devdns", "make demo DEMO_FLAGS=--check")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert ".venv" not in again.stdout
+    assert done.stdout.count("installing") == 1
+    assert done.stdout.count("all answers are right") == 2
 
 
 @pytest.mark.evidence
