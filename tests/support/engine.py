@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Engine:
         self.log = folder / "dockerd.log"
         self._daemon: subprocess.Popen[bytes] | None = None
         self._client: docker.DockerClient | None = None
+        self._warden: subprocess.Popen[bytes] | None = None  # ends dockerd when a killed test run cannot
 
     @property
     def client(self) -> docker.DockerClient:
@@ -58,6 +59,9 @@ class Engine:
         subprocess.run(["ip", "link", "add", self.bridge, "type", "bridge"], check=True)
         subprocess.run(["ip", "address", "add", gateway, "dev", self.bridge], check=True)
         subprocess.run(["ip", "link", "set", self.bridge, "up"], check=True)
+        self._warden = subprocess.Popen(
+            ["sh", "-c", f"read _; kill $(cat {self.folder / 'pid'})"], stdin=subprocess.PIPE
+        )
         self.daemon_start()
         self.image(IMAGE, {"bin/busybox": Path(shutil.which("busybox") or "")})
 
@@ -67,7 +71,6 @@ class Engine:
         within(START_WITHIN, self._answers, f"dockerd to answer on {self.url}")
 
     def _command(self) -> list[str]:
-        """dockerd, which ends orderly when this process dies (so that a killed test run leaves nothing behind)."""
         _, pool = self.subnet.subnets(new_prefix=17)
         options = {
             "host": self.url,
@@ -81,7 +84,7 @@ class Engine:
             "ip-forward": "false",
             "shutdown-timeout": "2",
         }
-        return ["setpriv", "--pdeathsig", "TERM", "dockerd", *(f"--{name}={value}" for name, value in options.items())]
+        return ["dockerd", *(f"--{name}={value}" for name, value in options.items())]
 
     def _answers(self) -> bool:
         assert self._daemon is not None
@@ -118,6 +121,9 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self._daemon.kill()
                 self._daemon.wait()
+        if self._warden is not None:
+            self._warden.kill()
+            self._warden.communicate()
         _end(_pids_naming(str(self.folder)))
         for mount in _mounts_below(self.folder):
             subprocess.run(["umount", "--lazy", mount], check=False)
@@ -130,6 +136,20 @@ class Engine:
             with suppress(docker.errors.NotFound):
                 container.remove(force=True)
         self.client.networks.prune()
+
+    @contextmanager
+    def unrouted(self, *, silent: bool = True) -> Iterator[None]:
+        """Meanwhile only root gets to containers' own addresses, as docker-proxy does; for everybody else they are silent, or refuse.
+
+        That is how Docker Desktop or a rootless engine looks to a process without privileges.
+        """
+        rule = ["OUTPUT", "-d", str(self.subnet), "-m", "owner", "--uid-owner", "1-65535"]
+        rule += ["-j", "DROP"] if silent else ["-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"]
+        subprocess.run(["iptables", "-w", "-I", *rule], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["iptables", "-w", "-D", *rule], check=True)
 
     # -- what runs in it
 
@@ -174,7 +194,8 @@ class Engine:
         """Starts a container: an HTTP server on `listen` that answers `/` with its nonce (see `nonce`), or `command`.
 
         `expose` are the ports it offers as an image's EXPOSE would (default: the one it listens on); `ports` publishes, in the docker
-        library's form ({"8000/tcp": ("127.0.0.1", None)}); `options` go to `containers.run` (network, restart_policy, ...).
+        library's form ({"8000/tcp": ("127.0.0.1", None)}); `options` are those of its host config (network_mode, restart_policy, ...),
+        and network, healthcheck, environment.
         """
         container = self.create(name, labels, ports, listen=listen, expose=expose, command=command, **options)
         container.start()
@@ -193,16 +214,25 @@ class Engine:
         **options: Any,
     ) -> Container:
         word = secrets.token_hex(8)
-        offered = {f"{port}/tcp": None for port in (expose if expose is not None else [listen])}
-        return self.client.containers.create(
+        bindings = {port: [place] if isinstance(place, tuple) else place for port, place in (ports or {}).items()}
+        offered = {f"{port}/tcp" for port in (expose if expose is not None else [listen])} | set(bindings)
+        own = {key: options.pop(key) for key in ("healthcheck", "environment", "working_dir") if key in options}
+        api = self.client.api
+        made = api.create_container(
             IMAGE,
             list(command) if command else ["sh", "-c", SERVE.format(nonce=word, port=listen)],
             name=name,
             labels={**(labels or {}), "test.nonce": word},
-            ports={**offered, **(ports or {})} if options.get("network_mode") != "host" else {},
+            ports=[tuple(port.split("/")) for port in sorted(offered)],
             stop_signal="SIGKILL",
-            **options,
+            host_config=api.create_host_config(
+                port_bindings=bindings,
+                network_mode=options.pop("network", options.pop("network_mode", "default")),
+                **options,
+            ),
+            **own,
         )
+        return self.client.containers.get(made["Id"])
 
     def network(self, name: str, **options: Any) -> Any:
         return self.client.networks.create(name, driver=options.pop("driver", "bridge"), **options)
@@ -282,7 +312,7 @@ def _mounts_below(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def _engine() -> Iterator[Engine]:
-    need("dockerd", "busybox", "ip", "setpriv")
+    need("dockerd", "busybox", "ip", "iptables")
     need_root("a Docker Engine of its own")
     made = Engine(Path(tempfile.mkdtemp(prefix="devdns-engine-")))
     try:

@@ -1,0 +1,103 @@
+"""Where this host does not route to containers (Docker Desktop, rootless): the published port, or the line that publishes it.
+
+The provider runs without privileges, as control does, on an engine whose container addresses only root can reach.
+"""
+
+import asyncio
+import grp
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from support.engine import Engine, address, body, nonce, published
+
+pytestmark = pytest.mark.engine
+API = {"dev.route": "api"}
+PUBLISH = {"8000/tcp": ("127.0.0.1", None)}
+NOBODY = 65534
+
+
+class Words:
+    """The lines of JSON that an unprivileged provider prints."""
+
+    def __init__(self, lines: asyncio.StreamReader) -> None:
+        self._lines = lines
+
+    async def until(self, state: str, port: int) -> dict:
+        """The one route, once it is in `state` at `port`."""
+        word: dict = {}
+        try:
+            async with asyncio.timeout(10):
+                while True:
+                    word = msgspec.json.decode(await self._lines.readline())
+                    for route in word.get("routes", ()):
+                        if route["state"] == state and route["targets"][0]["port"] == port:
+                            return route
+        except TimeoutError:
+            raise AssertionError(f"waited for {state} at {port}; last word: {word}") from None
+
+
+@asynccontextmanager
+async def provider(engine: Engine, group: int) -> AsyncIterator[Words]:
+    engine.folder.chmod(0o711)
+    command = [sys.executable, str(Path(__file__).with_name("unprivileged.py")), engine.url, str(NOBODY), str(group)]
+    started = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert started.stdout is not None
+        yield Words(started.stdout)
+    finally:
+        started.terminate()
+        await started.wait()
+
+
+@pytest.fixture
+async def words(engine: Engine) -> AsyncIterator[Words]:
+    async with provider(engine, grp.getgrnam("docker").gr_gid) as found:
+        yield found
+
+
+@pytest.mark.parametrize("silent", [True, False])
+async def test_the_published_port_is_used(engine, words, *, silent):
+    with engine.unrouted(silent=silent):
+        api = engine.run("api", API, PUBLISH)
+        port = published(api)
+        (target,) = (await words.until("live", port))["targets"]
+        assert (target["host"], target["port"]) == ("127.0.0.1", port)
+        assert body("127.0.0.1", port) == nonce(api)
+
+
+async def test_a_published_port_is_not_live_before_the_service_listens(engine, words):
+    late = ["sh", "-c", "until test -e /tmp/go; do sleep 0.02; done; exec httpd -f -p 8000 -h /"]
+    with engine.unrouted():
+        api = engine.run("api", API, PUBLISH, command=late)
+        port = published(api)
+        assert "nothing listens on port 8000" in (await words.until("starting", port))["reason"]
+        api.exec_run(["touch", "/tmp/go"])
+        await words.until("live", port)
+
+
+async def test_a_port_that_is_not_published_is_unreachable_with_the_line_to_add(engine, words):
+    with engine.unrouted():
+        api = engine.run("api", API)
+        route = await words.until("unreachable", 8000)
+        assert route["reason"] == (
+            f"this host does not route to {address(api)} for port 8000 of container api, "
+            "which is not published: add -p 127.0.0.1::8000 to docker run"
+        )
+
+
+async def test_the_route_comes_alive_when_the_host_routes_again(engine, words):
+    with engine.unrouted():
+        engine.run("api", API)
+        await words.until("unreachable", 8000)
+    await words.until("live", 8000)
+
+
+async def test_without_the_group_it_says_which_to_join(engine):
+    async with provider(engine, NOBODY) as words:
+        word = msgspec.json.decode(await words._lines.readline())
+    assert word["reason"] == f"{engine.url} may not be opened: permission denied"
+    assert word["hint"] == "join its group: sudo usermod -aG docker $USER, then log in again"
