@@ -35,6 +35,7 @@ OWNERS = {
     "dnslib": ("devdns_resolver",),
     "docker": ("devdns.providers.docker*",),
     "httptools": ("devdns_proxy",),
+    "ifaddr": ("devdns.providers.mdns*",),
     "msgspec": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "structlog": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "uvloop": ("devdns.process", "devdns.app"),
