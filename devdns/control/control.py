@@ -7,6 +7,7 @@ the privileges are dropped; everything is imported before.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ from devdns.core.sources import Provider
 from devdns.providers.file import FileProvider
 from devdns.providers.manual import ManualRoutes
 
+#: aiohttp logs a traceback for each malformed request; what fails in ours is logged by `answers.errors`.
+SILENT = logging.Logger("aiohttp of control", logging.CRITICAL)
 FIRST_WORDS = 0.5
 GRACE = 1.0
 MANUAL = "routes.json"
@@ -81,7 +84,11 @@ class Control:
 
     async def _serve(self, sock: socket, guard: Middleware) -> None:
         runner = web.AppRunner(
-            self._api.application(guard), access_log=None, handler_cancellation=True, shutdown_timeout=GRACE
+            self._api.application(guard),
+            access_log=None,
+            logger=SILENT,
+            handler_cancellation=True,
+            shutdown_timeout=GRACE,
         )
         await runner.setup()
         self._runners.append(runner)

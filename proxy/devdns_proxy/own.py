@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, hdrs, web
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, UnixConnector, hdrs, web
 
 from devdns.core.frames import TableView
 from devdns.core.names import Zones, parse_authority
@@ -55,6 +55,7 @@ class Own:
     def __init__(self, view: TableView, web_path: str) -> None:
         self._view = view
         self._path = web_path
+        self._open: set[ClientResponse] = set()
 
     async def session(self, _: web.Application) -> AsyncIterator[None]:
         """Holds the client of `web.sock` while the application runs."""
@@ -64,7 +65,8 @@ class Own:
 
     async def hang_up(self, _: web.Application) -> None:
         """Ends the streams that are relayed, so that a stop need not wait for them."""
-        await self._client.close()
+        for reply in self._open:
+            reply.close()
 
     @web.middleware
     async def directed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -116,13 +118,22 @@ class Own:
             )
         except (ClientError, OSError) as error:
             return _away(error)
-        async with reply:
-            response = web.StreamResponse(status=reply.status, reason=reply.reason)
-            response.headers.extend((name, reply.headers[name]) for name in ANSWERED if name in reply.headers)
-            await response.prepare(request)
-            async for piece in reply.content.iter_any():
-                await response.write(piece)
-        return response
+        self._open.add(reply)
+        try:
+            return await _passed_on(reply, request)
+        finally:
+            self._open.discard(reply)
+            reply.close()
+
+
+async def _passed_on(reply: ClientResponse, request: web.Request) -> web.StreamResponse:
+    """Control's answer, piece by piece as it comes."""
+    response = web.StreamResponse(status=reply.status, reason=reply.reason)
+    response.headers.extend((name, reply.headers[name]) for name in ANSWERED if name in reply.headers)
+    await response.prepare(request)
+    async for piece in reply.content.iter_any():
+        await response.write(piece)
+    return response
 
 
 @web.middleware

@@ -63,12 +63,13 @@ def _json(problem: Problem) -> bytes:
 
 
 def _plain(problem: Problem, port: int | None) -> bytes:
-    lines = [f"{problem.status} {problem.title}", problem.detail, *mends(problem), *_waiting(problem)]
+    said = [f"{problem.status} {problem.title}", problem.detail, *mends(problem), *_waiting(problem)]
+    lines = [line for line in said if line]
     if problem.live:
         lines += ["", _heading(problem), *(f"  {url(name, port) or name}" for name in problem.live[:MOST_LISTED])]
     if problem.request_id:
         lines += ["", f"request {problem.request_id}"]
-    return "".join(printable(line) + "\n" for line in lines if line or problem.live).encode()
+    return "".join(printable(line) + "\n" for line in lines).encode()
 
 
 def _html(problem: Problem, port: int | None) -> bytes:

@@ -1,0 +1,71 @@
+"""What control reads and writes in the state folder, and what it makes of it."""
+
+import json
+import os
+
+import pytest
+from structlog.testing import capture_logs
+
+from devdns.control import files, processes
+from devdns.control.metrics import render
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_attached_files_are_kept_in_their_order(folder):
+    assert files.read() == []
+    files.write(["/b", "/a"])
+    assert files.read() == ["/b", "/a"]
+    assert [each.name for each in folder.iterdir()] == ["attached.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1}', "[1]", '["a"'])
+def test_a_record_that_is_broken_is_forgotten_and_said(folder, text):
+    (folder / "attached.json").write_text(text)
+    with capture_logs() as logs:
+        assert files.read() == []
+    assert len(logs) == 1
+
+
+def test_a_write_that_fails_leaves_the_record(folder, monkeypatch):
+    files.write(["/a"])
+    (folder / "attached.new").mkdir()
+    with pytest.raises(OSError, match="attached"):
+        files.write(["/b"])
+    assert files.read() == ["/a"]
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{"])
+def test_without_a_supervisor_there_are_no_processes(folder, text):
+    if text is not None:
+        (folder / "supervisor.json").write_text(text)
+    assert processes.record() == {}
+    assert processes.running({}) == []
+    assert processes.listeners({}) == {}
+
+
+def test_processes_are_told_with_their_memory(folder):
+    row = {"name": "control", "pid": os.getpid(), "restarts": 1, "since": 5.0, "state": "running"}
+    gone = {"name": "proxy-1", "pid": None, "restarts": 3, "since": 5.0, "state": "restarting"}
+    record = {"pid": 1, "listeners": {"http": [["::1", 8080]]}, "processes": [row, gone]}
+    (folder / "supervisor.json").write_text(json.dumps(record))
+    ours, dead = processes.running(processes.record())
+    assert ours["rss"] > 1 << 20
+    assert (dead["rss"], dead["pid"], dead["restarts"]) == (None, None, 3)
+    assert processes.listeners(processes.record()) == {"http": [("::1", 8080)]}
+
+
+def test_a_process_that_is_gone_has_no_memory():
+    assert processes.resident(2**22 + 1) is None
+
+
+def test_metrics_are_prometheus_text_whatever_a_source_is_called():
+    text = render(3, 7, 1.5, {'file:/a"b\\c\nd': True, "docker": False})
+    assert 'devdns_source_up{source="file:/a\\"b\\\\c\\nd"} 1\n' in text
+    assert 'devdns_source_up{source="docker"} 0\n' in text
+    assert "devdns_routes 3\n" in text
+    assert all(line.startswith(("#", "devdns_")) for line in text.splitlines())
