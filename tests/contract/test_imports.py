@@ -79,8 +79,7 @@ def test_a_third_party_library_is_imported_by_its_owner_only(module):
 @pytest.mark.parametrize("module", [module for module in MODULES if inside(module, ("devdns.core",))])
 def test_the_model_imports_msgspec_yaml_and_the_standard_library_only(module):
     roots = {name.partition(".")[0] for name, _ in imports(modules()[module]) if not is_standard(name)}
-    assert roots <= {"devdns", *BROUGHT_BY_DOCKER = {"requests", "urllib3"}  # its exceptions are theirs
-CORE_MAY_IMPORT}
+    assert roots <= {"devdns", *CORE_MAY_IMPORT}
 
 
 def test_the_supervisor_loads_the_standard_library_only():
