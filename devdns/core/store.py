@@ -31,6 +31,7 @@ class RouteStore:
     def __init__(self) -> None:
         self.table = RouteTable()
         self._claims: dict[Claim, list[_Entry]] = {}
+        self._contested: set[Claim] = set()
         self._sources: dict[str, dict[Owner, _Entry]] = {}
         self._arrivals = count()
 
@@ -67,7 +68,9 @@ class RouteStore:
     def conflicts(self) -> tuple[Conflict, ...]:
         """Every claim that lost, beside the one that beat it."""
         return tuple(
-            Conflict(entries[0].route, loser.route) for entries in self._claims.values() for loser in entries[1:]
+            Conflict(entries[0].route, loser.route)
+            for entries in map(self._claims.__getitem__, sorted(self._contested))
+            for loser in entries[1:]
         )
 
     def beaten(self, claim: Claim) -> tuple[Route, ...]:
@@ -96,6 +99,7 @@ class RouteStore:
         removed, added = [], []
         for claim in sorted(claims):
             entries, now = self._claims[claim], self.table.get(claim)
+            (self._contested.add if len(entries) > 1 else self._contested.discard)(claim)
             if not entries:
                 del self._claims[claim]
                 if now is not None:
