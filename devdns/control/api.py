@@ -80,7 +80,7 @@ class Api:
         registry, record = self._registry, processes.record()
         running = processes.running(record)
         conflicts = registry.store.conflicts()
-        sources = [shapes.source_shape(each, len(registry.store.stated(each.source))) for each in registry.sources]
+        sources = [shapes.source_shape(each) for each in registry.sources]
         body = {
             "version": VERSION,
             "devdns": devdns.__version__,

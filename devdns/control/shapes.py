@@ -62,14 +62,14 @@ def refusal_shape(source: str, refusal: Refusal) -> Json:
     return {"source": source, **msgspec.to_builtins(refusal)}
 
 
-def source_shape(source: Source, routes: int) -> Json:
+def source_shape(source: Source) -> Json:
     """How a source is, and how many routes it states."""
     return {
         "source": source.source,
         "state": source.state,
         "reason": source.reason,
         "hint": source.hint,
-        "routes": routes,
+        "routes": source.routes,
     }
 
 

@@ -25,12 +25,13 @@ log = structlog.get_logger()
 
 
 class Source(Struct):
-    """How one source is now. `said` counts statements and troubles, so that a waiter can tell a new one."""
+    """How one source is now, and how many routes it states. `said` counts statements and troubles, so that a waiter can tell a new one."""
 
     source: str
     state: Health = "starting"
     reason: str = ""
     hint: str = ""
+    routes: int = 0
     refusals: tuple[Refusal, ...] = ()
     said: int = 0
 
@@ -92,7 +93,7 @@ class Sources:
         source = self._all[name]
         if isinstance(word, Statement):
             change = self._store.replace(name, word.routes)
-            source.refusals = word.refusals
+            source.routes, source.refusals = len(self._store.stated(name)), word.refusals
             self._turn(source, "ok")
             self._settle(change)
         else:
