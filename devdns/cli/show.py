@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def _backwards(host: str) -> list[str]:
     return host.split(".")[::-1]
 
 
-def _look(paint: Paint) -> Any:
+def _look(paint: Paint) -> Callable[[int, str], str]:
     def look(column: int, cell: str) -> str:
         if column == 0:
             return paint(cell, "bold")

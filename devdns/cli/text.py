@@ -71,12 +71,6 @@ def state_look(state: str) -> str:
     return STATE_COLOURS.get(state, "red")
 
 
-def is_rich(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """True where arrows and dots may be drawn: a terminal that speaks UTF-8."""
-    encoding = (getattr(stream, "encoding", "") or "").lower().replace("-", "")
-    return stream.isatty() and encoding == "utf8" and environ.get("TERM") != "dumb"
-
-
 def table(
     rows: Iterable[Sequence[str]],
     header: Sequence[str] = (),
@@ -101,7 +95,7 @@ def table(
 
 
 def _fit(cell: str, size: int) -> str:
-    return cell.ljust(size) if len(cell) <= size else cell[: size - 1] + "…"
+    return cell.ljust(size) if len(cell) <= size else cell[: size - 3] + "..."
 
 
 def screen_width(stream: TextIO) -> int | None:

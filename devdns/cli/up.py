@@ -55,7 +55,16 @@ def up(
         from devdns.app import run_in_process  # noqa: PLC0415 - every part is imported by that, and only then
 
         return run_in_process(settings, str(path) if path else None, wanted)
-    return start_detached(environ, state_dir) if detach else _become_supervisor(environ)
+    return _detached(environ, state_dir) if detach else _become_supervisor(environ)
+
+
+def _detached(environ: dict[str, str], state_dir: Path) -> int:
+    """What already goes wrong is told here, since nobody watches the log of a detached devdns."""
+    code = start_detached(environ, state_dir)
+    if code == 0:
+        for problem in Client(state_dir).ask("GET", "/api/v1/status")["problems"]:
+            say(f"problem {clean(problem)}", stream=sys.stderr)
+    return code
 
 
 def _become_supervisor(environ: dict[str, str]) -> NoReturn:

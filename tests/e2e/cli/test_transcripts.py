@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import shlex
+import signal
 import socket
 import subprocess
 import time
@@ -156,7 +157,7 @@ def test_watch_tells_each_change(quiet):
         run("rm", "hello", "--state-dir", quiet)
         assert json.loads(watch.stdout.readline())["removed"] == ["hello.dev.test"]
     finally:
-        watch.send_signal(2)
+        watch.send_signal(signal.SIGINT)
         assert watch.wait(BOUND) == 0
         watch.stdout.close()
 
@@ -165,6 +166,43 @@ def test_a_reader_that_leaves_is_no_error(told):
     line = f"{shlex.join(COMMAND)} routes --json --state-dir {told / 'state'} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, env=clean_environ())
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_open_shows_the_url_and_starts_the_browser(told, tmp_path):
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    ran = ask(told, "open api/v2", BROWSER=browser)
+    assert (ran.code, ran.out) == (0, "http://api.dev.test:8080/v2\n")
+    wait_until(seen.exists, what="the browser")
+    assert seen.read_text() == "http://api.dev.test:8080/v2"
+
+
+def test_open_without_a_browser(told):
+    ran = ask(told, "open api", BROWSER="/nonexistent/browser", PATH="/nonexistent")
+    assert (ran.code, ran.out) == (1, "http://api.dev.test:8080/\n")
+    assert ran.error == "no browser is to be found - set BROWSER, or open the URL above by hand"
+
+
+def test_names_are_completed(told):
+    environ = {"_DEVDNS_COMPLETE": "bash_complete", "COMP_WORDS": "devdns explain a", "COMP_CWORD": "2"}
+    ran = ask(told, "", **environ)
+    assert ran.out == "plain,api.dev.test\nplain,api.dev.test/v2\n"
+
+
+def test_an_interrupted_command_is_quiet(tmp_path):
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "control.sock"))
+        mute.listen()
+        command = [*COMMAND, "status", "--state-dir", str(tmp_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environ())
+        mute.settimeout(BOUND)
+        connection, _ = mute.accept()
+        assert connection.recv(1) == b"G"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=BOUND)
+        connection.close()
+    assert (process.returncode, out, err.strip()) == (130, b"", b"")
 
 
 def on_terminal(command, **environ):

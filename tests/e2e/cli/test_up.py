@@ -55,6 +55,17 @@ def test_detached_tells_why_it_did_not_start(project):
     assert not is_running(project / "state")
 
 
+def test_detached_tells_what_is_wrong_from_the_start(project):
+    (project / "devdns.yml").write_text("routes: {api: 5173}\n")
+    run("up", "--detach", *FREE, cwd=project, DEVDNS_STATE_DIR=project / "state")
+    run("add", "api", "5174", "--state-dir", project / "state")
+    run("down", "--state-dir", project / "state")
+    again = up(project, "--detach")
+    assert again.code == 0
+    assert again.err.startswith("problem api.dev.test: ")
+    assert len(again.err.splitlines()) == 1
+
+
 def test_detached_outlives_the_terminal(project):
     """Its session is its own: what ends the caller's does not reach it."""
     done = subprocess.run(

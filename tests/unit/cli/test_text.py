@@ -65,7 +65,7 @@ def test_a_table_without_rows_is_nothing():
 
 def test_a_screen_cuts_the_last_column_only():
     lines = table([("name", "x" * 50)], width=30)
-    assert lines == ["name  " + "x" * 23 + "…"]
+    assert lines == ["name  " + "x" * 21 + "..."]
     assert screen_width(io.StringIO()) is None
 
 
