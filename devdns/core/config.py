@@ -159,7 +159,7 @@ def _element(kind: Kind, node: Node, place: str, problems: Problems) -> Any:
     try:
         if isinstance(node, Scalar):
             return kind.read(node.text)
-        problems.add(node.line, place, f"{shown(node)} is not a {kind.name}")
+        problems.add(node.line, place, f"{shown(node)} is not {kind.name}")
     except DevdnsError as error:
         problems.add(node.line, place, error)
     return UNSET

@@ -68,5 +68,5 @@ def schema() -> Schema:
         "type": ["object", "null"],
         "properties": top,
         "additionalProperties": False,
-        "not": {"required": ["zone", "zones"]},
+        "not": {"type": "object", "required": ["zone", "zones"]},
     }

@@ -24,6 +24,7 @@ DAY = 86_400.0
 LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+):(?P<port>[0-9]{1,5})")
 DOCKER_HOST = re.compile(r"(?:unix:///|(?:tcp|http|https|ssh)://[^/\s])[\x21-\x7e]*")
 HEALTH = re.compile(r"/[\x21\x22\x24-\x7e]{0,2047}")
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 MAX_WORKERS = 64
 
 Schema = dict[str, Any]
@@ -32,7 +33,7 @@ Schema = dict[str, Any]
 class Kind(Struct, frozen=True):
     """How a value is read. A kind of `many` values takes a list (or one, or commas in a variable) and folds it into its value."""
 
-    name: str
+    name: str  # as in `is not NAME`
     read: Callable[[str], Any]
     schema: Schema
     many: bool = False
@@ -174,7 +175,7 @@ def read_zone(text: str) -> str:
     last = zone.rpartition(".")[2]
     if last == RESERVED_HOST:
         raise UsageRefused(f"zone {text!r} is reserved: localhost is this machine (RFC 6761)")
-    if last.isdigit():
+    if NUMBER.fullmatch(last):
         refuse(text, "a zone: it ends in a number, as an address does")
     if len(zone) + len(CONTROL_LABEL) + 1 > MAX_HOST:
         refuse(text, "a zone: too long to hold names")
@@ -219,20 +220,27 @@ _TIME: Schema = {
 _LISTEN: Schema = {"type": "string", "pattern": r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$"}
 _SWITCH: Schema = {"anyOf": [{"type": "boolean"}, _WORDS]}
 
+_COUNT: Schema = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS},
+        {"type": "string", "pattern": "^0*([1-9]|[1-5][0-9]|6[0-4])$"},
+    ]
+}
+
 SWITCH = Kind("true or false", read_switch, _SWITCH)
 AUTO = Kind("auto, true or false", read_auto, {"anyOf": [*_SWITCH["anyOf"], {"const": "auto"}]})
 PUBLISHED = Kind("published or off", read_published, {"enum": ["published", "off", False]})
-WORKERS = Kind("number", read_workers, {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS})
-SECONDS = Kind("time", read_seconds, _TIME)
-TIMEOUT = Kind("time", read_timeout, _TIME)
-PATH = Kind("path", read_path, _TEXT)
-HOST_FIELD = Kind("host[:port]", read_host_field, _TEXT)
-HEALTH_PATH = Kind("path of a URL", read_health, {"type": "string", "pattern": "^/"})
-ZONES = Kind("zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)
-LISTENERS = Kind("ADDR:PORT, or a list of them", read_listen, _LISTEN, many=True, fold=fold_listen)
+WORKERS = Kind("a number", read_workers, _COUNT)
+SECONDS = Kind("a time", read_seconds, _TIME)
+TIMEOUT = Kind("a time", read_timeout, _TIME)
+PATH = Kind("a path", read_path, _TEXT)
+HOST_FIELD = Kind("a host", read_host_field, _TEXT)
+HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^/"})
+ZONES = Kind("a zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)
+LISTENERS = Kind("an ADDR:PORT, or a list of them", read_listen, _LISTEN, many=True, fold=fold_listen)
 HTTPS = Kind("off", read_https, {"enum": ["off", False]}, many=True, fold=lambda _: ())
 FORWARD = Kind(
     "off, system, or addresses", read_forward, {"anyOf": [_TEXT, {"const": False}]}, many=True, fold=fold_forward
 )
-NETWORKS = Kind("list of networks", read_network, _TEXT, many=True, fold=fold_distinct)
-DOCKER_HOSTS = Kind("list of URLs", read_docker_host, _TEXT, many=True, fold=fold_distinct)
+NETWORKS = Kind("a list of networks", read_network, _TEXT, many=True, fold=fold_distinct)
+DOCKER_HOSTS = Kind("a list of URLs", read_docker_host, _TEXT, many=True, fold=fold_distinct)

@@ -70,7 +70,7 @@ def read_route(name: Scalar, node: Node, path: str, problems: Problems) -> Route
 
 def _option(key: str, node: Node, at: str, problems: Problems) -> dict[str, Any]:
     if not isinstance(node, Scalar):
-        problems.add(node.line, at, f"{shown(node)} is not a {OPTIONS[key].name}")
+        problems.add(node.line, at, f"{shown(node)} is not {OPTIONS[key].name}")
     elif not node.is_null:
         try:
             return {key: OPTIONS[key].read(node.text)}
