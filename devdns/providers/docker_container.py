@@ -14,12 +14,15 @@ import msgspec
 from msgspec import Struct
 
 from devdns.core.errors import DevdnsError
+from devdns.core.written import clipped
 from devdns.providers.docker_labels import ALMOST, PREFIX
 
 COMPOSE = "com.docker.compose."
 KEPT = tuple(COMPOSE + name for name in ("project", "service", "oneoff"))
 TCP = re.compile(r"([0-9]{1,5})(?:/tcp)?")
 NEVER = "0001-"
+#: What Docker and Compose let a name be; anything else in its place was put there by hand, and could confuse a terminal.
+WORD = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 LOCAL = "127.0.0.1"
 HOST_NETWORK = "host"
 SHARED = "container:"
@@ -157,18 +160,19 @@ def parse(inspection: Mapping[str, Any]) -> Container:
         seen = msgspec.convert(inspection, _Inspection)
     except msgspec.ValidationError as error:
         raise ContainerRefused(f"the Engine's description of a container cannot be read: {error}") from None
+    name = seen.name.removeprefix("/")
     ports = _tcp(seen.network_settings.ports or {})
     published = {port: tuple(places) for port, places in ports.items() if places}
     bound = _tcp(seen.host_config.port_bindings or {})
     mode = seen.host_config.network_mode
     return Container(
         id=seen.id,
-        name=seen.name.removeprefix("/"),
+        name=name if WORD.fullmatch(name) else clipped(repr(name)),
         status=seen.state.status,
         health=seen.state.health.status if seen.state.health else "",
         exit_code=seen.state.exit_code,
         started=_age(seen.state.started_at),
-        labels={key: value for key, value in (seen.config.labels or {}).items() if _is_kept(key)},
+        labels={key: value for key, value in (seen.config.labels or {}).items() if _is_kept(key, value)},
         offered=tuple(sorted({*ports, *_tcp(seen.config.exposed_ports or {})})),
         publishes=tuple(sorted({*published, *bound})),
         published=published,
@@ -178,8 +182,10 @@ def parse(inspection: Mapping[str, Any]) -> Container:
     )
 
 
-def _is_kept(key: str) -> bool:
-    return key.startswith(PREFIX) or key in KEPT or ALMOST.fullmatch(key) is not None
+def _is_kept(key: str, value: str) -> bool:
+    if key in KEPT:
+        return WORD.fullmatch(value) is not None
+    return key.startswith(PREFIX) or ALMOST.fullmatch(key) is not None
 
 
 def _tcp(ports: Mapping[str, Any]) -> dict[int, Any]:

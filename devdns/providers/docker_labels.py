@@ -172,7 +172,8 @@ class _Reader:
         self.refusals: list[Refusal] = []
 
     def refuse(self, name: str, bad: _Bad) -> None:
-        self.refusals.append(Refusal(origin(self._container, bad.label), name[:MAX_QUOTED], bad.reason, bad.hint))
+        shown = name[:MAX_QUOTED] if name.isprintable() else clipped(repr(name))
+        self.refusals.append(Refusal(origin(self._container, bad.label), shown, bad.reason, bad.hint))
 
     def stranger(self, key: str, value: str) -> None:
         """Refuses a key that is nearly one of ours; other people's labels are their own business."""

@@ -137,7 +137,7 @@ def _route(container: Container, wish: Wish, reach: Reach | None, rules: Rules) 
         if host:
             targets = (parse_target(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", wish.scheme),)
     except DevdnsError as error:
-        state, reason = State.UNREACHABLE, str(error)
+        state, reason = State.UNREACHABLE, error.message
     return Route(
         host=wish.claim.host,
         prefix=wish.claim.prefix,
