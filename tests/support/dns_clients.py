@@ -1,0 +1,133 @@
+"""Foreign DNS clients, each as a function from a question to (status, values), and forwarders with configuration of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dns.exception
+import dns.rdatatype
+import dns.resolver
+import pycares
+
+from support.ports import free_port
+from support.waiting import wait_until
+
+Outcome = tuple[str, tuple[str, ...]]
+Client = Callable[[str, int, str, str], Outcome]
+BOUND = 10
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=BOUND, check=False).stdout
+
+
+def _shown(text: str) -> Outcome:
+    """dig and kdig print alike, but for a space before some values."""
+    found = re.search(r"status: (\w+)", text)
+    assert found, text
+    answer = re.findall(r"^\S+\s+\d+\s+IN\s+\S+\s+(.+)$", text, re.MULTILINE)
+    return found[1], tuple(sorted(value.replace("\\/", "/") for value in answer))
+
+
+def dig(host: str, port: int, name: str, rdtype: str) -> Outcome:
+    return _shown(run("dig", f"@{host}", "-p", str(port), "+tries=1", "+noall", "+comments", "+answer", name, rdtype))
+
+
+def kdig(host: str, port: int, name: str, rdtype: str) -> Outcome:
+    return _shown(run("kdig", f"@{host}", "-p", str(port), "+retry=0", "+noall", "+header", "+answer", name, rdtype))
+
+
+def dnspython(host: str, port: int, name: str, rdtype: str) -> Outcome:
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers, resolver.port, resolver.lifetime = [host], port, BOUND
+    try:
+        answer = resolver.resolve(f"{name}.", rdtype, raise_on_no_answer=False)
+    except dns.resolver.NXDOMAIN:
+        return "NXDOMAIN", ()
+    return "NOERROR", tuple(sorted(str(value) for value in answer.rrset or ()))
+
+
+def cares(host: str, port: int, name: str, rdtype: str) -> Outcome:
+    told: list[tuple[object, int | None]] = []
+    address = f"[{host}]" if ":" in host else host
+    with contextlib.closing(pycares.Channel(servers=[f"{address}:{port}"], timeout=2.0, tries=2)) as channel:
+        channel.query(name, getattr(pycares, f"QUERY_TYPE_{rdtype}"), callback=lambda *result: told.append(result))
+        wait_until(lambda: told, what="an answer to c-ares")
+    result, error = told[0]
+    if error is not None:
+        return {pycares.errno.ARES_ENODATA: "NOERROR", pycares.errno.ARES_ENOTFOUND: "NXDOMAIN"}[error], ()
+    return "NOERROR", tuple(sorted(_cares_value(record.data) for record in result.answer))  # type: ignore[attr-defined]
+
+
+def _cares_value(data: object) -> str:
+    if hasattr(data, "addr"):
+        return str(data.addr)
+    if hasattr(data, "priority"):
+        return f"{data.priority} {data.weight} {data.port} {data.target}."
+    raise AssertionError(f"no test asks c-ares for {data!r}")
+
+
+@contextlib.contextmanager
+def _forwarder(command: list[str], port: int, log: Path) -> Iterator[int]:
+    """Runs a forwarder until the end of the block, answering on `port`; ended by its own process id."""
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            ask = ("dig", "@127.0.0.1", "-p", str(port), "+tries=1", "+time=1", "api.dev.test")
+            wait_until(lambda: process.poll() is not None or "status:" in run(*ask), what=f"{command[0]} answering")
+            assert process.poll() is None, log.read_text()
+            yield port
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(BOUND)
+
+
+def unbound(upstream: int, where: Path) -> contextlib.AbstractContextManager[int]:
+    """unbound with `test.` as a stub of the resolver on 127.0.0.1:`upstream`, checking case (0x20) and hiding nothing."""
+    port = free_port()
+    (where / "unbound.conf").write_text(f"""
+server:
+  interface: 127.0.0.1@{port}
+  do-daemonize: no
+  use-syslog: no
+  username: ""
+  chroot: ""
+  directory: "{where}"
+  pidfile: ""
+  do-not-query-localhost: no
+  do-ip6: no
+  use-caps-for-id: yes
+  qname-minimisation: yes
+  qname-minimisation-strict: yes
+  harden-below-nxdomain: yes
+  local-zone: "test." nodefault
+  domain-insecure: "test."
+remote-control:
+  control-enable: no
+stub-zone:
+  name: "test."
+  stub-addr: 127.0.0.1@{upstream}
+""")
+    return _forwarder(["unbound", "-d", "-c", str(where / "unbound.conf")], port, where / "unbound.log")
+
+
+def dnsmasq(upstream: int, where: Path) -> contextlib.AbstractContextManager[int]:
+    """dnsmasq that sends `test.` to the resolver on 127.0.0.1:`upstream`."""
+    port = free_port()
+    (where / "dnsmasq.conf").write_text(f"""
+port={port}
+listen-address=127.0.0.1
+bind-interfaces
+no-resolv
+no-hosts
+no-poll
+user=
+pid-file=
+cache-size=1000
+server=/test/127.0.0.1#{upstream}
+""")
+    return _forwarder(["dnsmasq", "-k", "-C", str(where / "dnsmasq.conf")], port, where / "dnsmasq.log")
