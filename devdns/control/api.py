@@ -156,6 +156,7 @@ async def _path(request: web.Request) -> str:
 
 async def _closed_to_pages(_: web.Request, response: web.StreamResponse) -> None:
     """No other page reads this, guesses its type, frames it or keeps it."""
+    response.headers["Server"] = "devdns"
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"

@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
 
@@ -62,7 +63,7 @@ class Control:
 
     async def start(self, control: socket, snapshots: socket, web: socket) -> None:
         """Serves the three listening sockets, once the files and manual routes were read (or half a second passed)."""
-        gate = Gate(self.registry.zones, frozenset(port for _, port in self._http), token.load(Path(TOKEN)))
+        gate = Gate(self.registry.zones, known_ports(self._http), token.load(Path(TOKEN)))
         self.registry.start(self._providers)
         for source in switched_off(self._config):
             self.registry.sources.off(source, f"{source}.enabled is false")
@@ -113,6 +114,12 @@ def switched_off(config: Config) -> list[str]:
     """The sources that the configuration leaves out."""
     wanted = {"docker": config.docker.enabled is not False, "mdns": config.mdns.enabled}
     return [source for source, on in wanted.items() if not on]
+
+
+def known_ports(http: Addresses) -> frozenset[int]:
+    """The ports a browser may name; empty for any, where a listener on all addresses is published under another port."""
+    everywhere = any(ip_address(host).is_unspecified for host, _ in http)
+    return frozenset() if everywhere else frozenset(port for _, port in http)
 
 
 def best_port(http: Addresses) -> int:

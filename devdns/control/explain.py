@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from itertools import islice
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -135,7 +136,7 @@ def _unknown(
     if elsewhere:
         lines = [f"{question.host} has routes, but none for the path {question.path}: {', '.join(elsewhere)}"]
     lines += _refusal_lines(refusals)
-    near = near_name(question.host, table)
+    near = near_name(question.host, zone, table)
     if near and not elsewhere:
         lines.append(f"a near name that exists: {near}")
     parent = question.host.partition(".")[2]
@@ -147,10 +148,11 @@ def _unknown(
     return Explanation(question, zone, "unknown", refusals=refusals, hint=hint, lines=tuple(lines))
 
 
-def near_name(host: str, table: RouteTable) -> str:
-    """The registered host most like this one, or empty."""
-    hosts = [each for each, _ in zip(table.hosts(), range(MOST_COMPARED), strict=False)]
-    return next(iter(get_close_matches(host, hosts, 1, 0.8)), "")
+def near_name(host: str, zone: str, table: RouteTable) -> str:
+    """The registered host most like this one (the zone, which they share, counts for nothing), or empty."""
+    names = [each.removesuffix("." + zone) for each in islice(table.hosts(), MOST_COMPARED) if each.endswith(zone)]
+    near = get_close_matches(host.removesuffix("." + zone), names, 1, 0.7)
+    return f"{near[0]}.{zone}" if near else ""
 
 
 def _means(name: str, host: str, zones: Zones) -> bool:

@@ -128,8 +128,10 @@ class Sources:
             async for word in provider.watch():
                 self.hear(name, word)
         except Exception as error:  # the one catch-all of a provider's loop
-            log.exception("source failed", source=name)
-            return f"its watch failed: {type(error).__name__}: {error}"
+            reason = f"its watch failed: {type(error).__name__}: {error}"
+            if reason != self._all[name].reason:
+                log.exception("source failed", source=name)
+            return reason
         return "its watch ended"
 
 

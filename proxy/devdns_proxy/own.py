@@ -43,6 +43,7 @@ def application(view: TableView, web_path: str) -> web.Application:
     app = web.Application(middlewares=[problems, own.directed], client_max_size=MOST_BODY)
     app.cleanup_ctx.append(own.session)
     app.on_shutdown.append(own.hang_up)
+    app.on_response_prepare.append(_signed)
     app.router.add_get("/", own.page)
     for path in (*RELAYED, "/api/v1/{rest:.+}"):
         app.router.add_route("*", path, own.relay)
@@ -151,6 +152,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         log.exception("request to our own name failed", path=request.path)
         return _said(request, Problem(500, "This is a fault of devdns", hint="its log says more: devdns logs"))
+
+
+async def _signed(_: web.Request, response: web.StreamResponse) -> None:
+    """In place of the versions aiohttp would tell."""
+    response.headers[hdrs.SERVER] = "devdns"
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
 
 
 def _said(request: web.Request, problem: Problem) -> web.Response:

@@ -15,6 +15,7 @@ from devdns_proxy.pages_html import HEADERS, document, element, escaped, items, 
 from devdns_proxy.problems import Problem
 
 MOST_LISTED = 50
+SHORT = 4
 ADD = "devdns add "
 #: Names compared for a near one: edit distance over more would hold up the requests behind this one.
 MOST_COMPARED = 200
@@ -123,8 +124,8 @@ def mends(problem: Problem) -> list[str]:
 
 
 def nearest(host: str, names: Iterable[str]) -> str:
-    """The name at most two edits away (of those the first nearest), or empty; never the host itself."""
-    best, found = 3, ""
+    """The name at most two edits away (one for a short first label), the first nearest, or empty; never the host itself."""
+    best, found = 3 if host.find(".") > SHORT else 2, ""
     for name in names:
         if name != host and abs(len(name) - len(host)) < best and (edits := distance(host, name, best)) < best:
             best, found = edits, name
@@ -132,13 +133,16 @@ def nearest(host: str, names: Iterable[str]) -> str:
 
 
 def distance(one: str, other: str, bound: int) -> int:
-    """Levenshtein distance, or `bound` as soon as it is certain to reach that."""
-    before = list(range(len(other) + 1))
+    """Edits between two texts (a swap of neighbours is one), or `bound` as soon as it is certain to reach that."""
+    older, before = list[int](), list(range(len(other) + 1))
     for row, letter in enumerate(one, 1):
         now = [row]
         for column, against in enumerate(other, 1):
-            now.append(min(before[column] + 1, now[-1] + 1, before[column - 1] + (letter != against)))
-        if min(now) >= bound:
+            edits = min(before[column] + 1, now[-1] + 1, before[column - 1] + (letter != against))
+            if row > 1 < column and (one[row - 2], letter) == (against, other[column - 2]):
+                edits = min(edits, older[column - 2] + 1)
+            now.append(edits)
+        if min(*now, *before) >= bound:
             return bound
-        before = now
+        older, before = before, now
     return min(before[-1], bound)

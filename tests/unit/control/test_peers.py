@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from support.clean_clone import open_folder
 
 from devdns.control import peers
 
@@ -25,11 +26,9 @@ def test_what_is_no_socket_has_no_user():
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root to become another user")
-def test_another_user_is_named_and_not_trusted(tmp_path):
-    path = tmp_path / "door.sock"
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    with socket.socket(socket.AF_UNIX) as listener:
+def test_another_user_is_named_and_not_trusted():
+    with open_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = folder / "door.sock"
         listener.bind(str(path))
         path.chmod(0o666)
         listener.listen()

@@ -82,6 +82,14 @@ async def test_a_provider_that_lies_about_its_source_is_degraded_not_fatal(stage
     assert "ValueError" in stage.sources["docker"].reason
 
 
+async def test_the_same_failure_again_is_not_logged_again(stage):
+    provider = Scripted("docker", *[RuntimeError("library fell over")] * 4)
+    with capture_logs() as logs:
+        stage.sources.start(provider)
+        assert await stage.sources.spoken("docker", 3)
+    assert [each["event"] for each in logs] == ["source failed", "source"]
+
+
 async def test_repeated_trouble_is_one_line_of_the_log(stage):
     with capture_logs() as logs:
         stage.sources.start(Scripted("docker", *[Trouble("gone")] * 5))

@@ -142,8 +142,11 @@ def test_no_text_steers_a_terminal_or_breaks_out_of_its_line(text, accept):
 @pytest.mark.parametrize(
     ("host", "names", "found"),
     [
-        ("aip", ["api", "web"], "api"),
-        ("apii", ["apx", "api"], "api"),
+        ("aip.dev.test", ["web.dev.test", "api.dev.test"], "api.dev.test"),
+        ("catalog.dev.test", ["api.dev.test", "catalgos.dev.test"], "catalgos.dev.test"),
+        ("apii.dev.test", ["apx.dev.test", "api.dev.test"], "api.dev.test"),
+        ("nope.dev.test", ["new.dev.test", "node.dev.test"], "node.dev.test"),
+        ("ab.dev.test", ["cd.dev.test"], ""),
         ("api", ["api"], ""),
         ("shop", ["api", "web"], ""),
         ("api", [], ""),
@@ -158,3 +161,11 @@ def test_distance_is_symmetric_and_bounded(one, other):
     assert distance(one, other, 99) == distance(other, one, 99)
     assert distance(one, other, 2) == min(distance(one, other, 99), 2)
     assert (distance(one, other, 99) == 0) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"),
+    [("", "", 0), ("", "ab", 2), ("api", "aip", 1), ("abcd", "badc", 2), ("kitten", "sitting", 3), ("ab", "b", 1)],
+)
+def test_distance_counts_edits(one, other, edits):
+    assert distance(one, other, 99) == edits
