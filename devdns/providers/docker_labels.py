@@ -29,6 +29,7 @@ ALMOST = re.compile(r"(?:dev|devdns)[._-]([A-Za-z_-]{2,20})(?:\..*)?", re.IGNORE
 LIKENESS = 0.74
 MAX_NAMES = 100
 MAX_QUOTED = 253
+MAX_REASON = 400
 
 
 def read_port(text: str) -> int:
@@ -173,7 +174,8 @@ class _Reader:
 
     def refuse(self, name: str, bad: _Bad) -> None:
         shown = name[:MAX_QUOTED] if name.isprintable() else clipped(repr(name))
-        self.refusals.append(Refusal(origin(self._container, bad.label), shown, bad.reason, bad.hint))
+        reason = bad.reason if len(bad.reason) <= MAX_REASON else bad.reason[: MAX_REASON - 3] + "..."
+        self.refusals.append(Refusal(origin(self._container, bad.label), shown, reason, bad.hint))
 
     def stranger(self, key: str, value: str) -> None:
         """Refuses a key that is nearly one of ours; other people's labels are their own business."""

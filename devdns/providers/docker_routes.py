@@ -174,15 +174,25 @@ def _reached(container: Container, port: int, reach: Reach | None, ground: Groun
         return State.LIVE, ""
     if not reach.tired:
         return State.STARTING, f"nothing listens on port {port} of container {container.name} yet"
-    mend = f"let it listen on 0.0.0.0:{port} inside the container, or name its port with the label dev.port"
-    return State.UNREACHABLE, f"nothing listens on port {port} of container {container.name}: {mend}"
+    mend = f"let it listen on 0.0.0.0:{port} inside the container, or name its port with the label {LABELS['port'].key}"
+    publish = (
+        "" if reach.published else f"; where this host has no route to {reach.host}, {_line(container, port, ground)}"
+    )
+    return State.UNREACHABLE, f"nothing listens on port {port} of container {container.name}: {mend}{publish}"
 
 
 def _publish(container: Container, port: int, ground: Ground) -> str:
     """Why this host does not get there, with the line to add."""
-    place = f"127.0.0.1::{port}" if ground.host == LOCAL else f"{port}"
-    line = f'ports: ["{place}"] to service {container.service}' if container.is_service else f"-p {place} to docker run"
     what = f"port {port} of container {container.name}"
     if container.published.get(port):
         return f"{what} is published, and does not answer at {ground.host}"
-    return f"this host does not route to {container.address or 'an address'} for {what}, which is not published: add {line}"
+    address, line = container.address or "an address", _line(container, port, ground)
+    return f"this host does not route to {address} for {what}, which is not published: {line}"
+
+
+def _line(container: Container, port: int, ground: Ground) -> str:
+    """The line that publishes a port to this host."""
+    place = f"127.0.0.1::{port}" if ground.host == LOCAL else f"{port}"
+    if container.is_service:
+        return f'add ports: ["{place}"] to service {container.service}'
+    return f"add -p {place} to docker run"

@@ -184,7 +184,7 @@ KEYS = st.one_of(
 )
 
 
-@given(st.dictionaries(KEYS, st.text(max_size=300), max_size=8))
+@given(st.dictionaries(KEYS, st.text(max_size=300) | st.just("a" * 5000), max_size=8))
 def test_any_labels_are_read_without_an_exception_into_clean_lines(labels):
     reading = read(labels, "box", ZONES)
     for wish in reading.wishes:
@@ -193,3 +193,4 @@ def test_any_labels_are_read_without_an_exception_into_clean_lines(labels):
         for line in (refusal.origin, refusal.name, refusal.reason, refusal.hint):
             assert line.isprintable(), line
         assert len(refusal.name) <= 253
+        assert len(refusal.reason) <= 400

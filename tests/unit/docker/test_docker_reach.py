@@ -1,0 +1,165 @@
+"""How a container's port is reached: knocks at real sockets."""
+
+import socket
+import struct
+import threading
+from contextlib import ExitStack, contextmanager, suppress
+
+import pytest
+from support.inspections import inspection
+
+from devdns.providers.docker_container import NOWHERE, Ground, Published, Reach, parse
+from devdns.providers.docker_reach import Knock, knock, knock_published, reach, spot
+
+FAMILY = {False: socket.AF_INET, True: socket.AF_INET6}
+#: Where a machine of the test is that drops what it gets.
+NOBODY = "127.0.0.66"
+
+
+@contextmanager
+def dropping(port=0):
+    """A port of `NOBODY` that answers no connect, as a host without a route: its queue is full. Yields the port."""
+    with socket.socket() as sock, ExitStack() as waiting:
+        sock.bind((NOBODY, port))
+        sock.listen(0)
+        for _ in range(3):
+            caller = waiting.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(sock.getsockname())
+        yield sock.getsockname()[1]
+
+
+@contextmanager
+def listening(behave=None, host="127.0.0.1"):
+    """A server that lets `behave` loose on each connection, or just lets them be; yields its port."""
+    with ExitStack() as open_ones, socket.create_server((host, 0), family=FAMILY[":" in host]) as server:
+
+        def serve():
+            with suppress(OSError):
+                while True:
+                    behave(open_ones.enter_context(server.accept()[0]))
+
+        thread = threading.Thread(target=serve)
+        if behave:
+            thread.start()
+        yield server.getsockname()[1]
+        if behave:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def hangs_up(sock):
+    """As docker-proxy does when nothing listens in the container."""
+    sock.close()
+
+
+def resets(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def greets(sock):
+    sock.sendall(b"220 hello\r\n")
+
+
+def closed_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def box(port, *addresses, published=(), mode="default"):
+    places = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(each)} for each in published]}
+    return parse(
+        inspection(
+            exposed=(), published=places, addresses={f"n{n}": each for n, each in enumerate(addresses)}, mode=mode
+        )
+    )
+
+
+async def test_a_knock_is_open_refused_or_silent():
+    with listening() as port:
+        assert await knock("127.0.0.1", port) is Knock.OPEN
+    assert await knock("127.0.0.1", closed_port()) is Knock.REFUSED
+    with dropping() as port:
+        assert await knock(NOBODY, port, within=0.02) is Knock.SILENT
+    assert await knock("no.such.host.invalid", 80) is Knock.SILENT
+
+
+async def test_a_knock_speaks_ipv6():
+    with listening(host="::1") as port:
+        assert await knock("::1", port) is Knock.OPEN
+
+
+@pytest.mark.parametrize(
+    ("behave", "found"),
+    [(hangs_up, Knock.REFUSED), (resets, Knock.REFUSED), (None, Knock.OPEN), (greets, Knock.OPEN)],
+)
+async def test_on_a_published_port_only_a_connection_that_stays_is_open(behave, found):
+    with listening(behave) as port:
+        assert await knock("127.0.0.1", port) is Knock.OPEN
+        assert await knock_published("127.0.0.1", port) is found
+
+
+async def test_a_published_port_that_nobody_holds_is_refused():
+    assert await knock_published("127.0.0.1", closed_port()) is Knock.REFUSED
+
+
+async def test_the_own_address_comes_first():
+    with listening() as own, listening() as published:
+        container = box(own, "127.0.0.1", published=[published])
+        assert await reach(container, own, Ground()) == Reach("127.0.0.1", own, open=True)
+
+
+async def test_of_several_networks_the_one_that_answers_counts():
+    with listening(host="127.0.0.2") as port, dropping(port):
+        found = await reach(box(port, NOBODY, "127.0.0.1", "127.0.0.2"), port, Ground())
+        assert found == Reach("127.0.0.2", port, open=True)
+
+
+async def test_a_refusal_at_the_own_address_is_a_way():
+    port = closed_port()
+    assert await reach(box(port, "127.0.0.1"), port, Ground()) == Reach("127.0.0.1", port)
+
+
+async def test_without_a_route_the_published_port_counts():
+    with dropping() as inside:
+        with listening() as port:
+            found = await reach(box(inside, NOBODY, published=[port]), inside, Ground())
+            assert found == Reach("127.0.0.1", port, open=True, published=True)
+        assert await reach(box(inside, NOBODY), inside, Ground()) == NOWHERE
+
+
+async def test_a_refusal_by_some_gateway_does_not_hide_the_published_port():
+    with listening() as port:
+        container = box(closed_port(), "127.0.0.1", published=[port])
+        (inside,) = container.publishes
+        assert await reach(container, inside, Ground()) == Reach("127.0.0.1", port, open=True, published=True)
+
+
+async def test_an_engine_elsewhere_is_never_asked_at_container_addresses():
+    with listening() as port:
+        assert await reach(box(port, "127.0.0.1"), port, Ground("192.0.2.9", routed=False)) == NOWHERE
+
+
+async def test_the_hosts_network_is_the_engines_machine():
+    with listening() as port:
+        assert await reach(box(port, mode="host"), port, Ground()) == Reach("127.0.0.1", port, open=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "ground", "found"),
+    [
+        (Published("", "80"), Ground(), ("127.0.0.1", 80)),
+        (Published("0.0.0.0", "80"), Ground(), ("127.0.0.1", 80)),
+        (Published("::", "80"), Ground(), ("::1", 80)),
+        (Published("127.0.0.1", "80"), Ground(), ("127.0.0.1", 80)),
+        (Published("192.168.1.2", "80"), Ground(), ("192.168.1.2", 80)),
+        (Published("0.0.0.0", "80"), Ground("box.lan", routed=False), ("box.lan", 80)),
+        (Published("::", "80"), Ground("box.lan", routed=False), ("box.lan", 80)),
+        (Published("box", "80"), Ground(), ("box", 80)),
+        (Published("0.0.0.0", ""), Ground(), ("127.0.0.1", 0)),
+    ],
+)
+def test_where_a_published_port_is_asked_for(place, ground, found):
+    assert spot(place, ground) == found
