@@ -1,11 +1,12 @@
 import asyncio
 
+from support.waiting import until
+
 from devdns.core.config import Config
 from devdns.core.frames import VERSION, FrameReader, Hello, Resync, Slice, TableView, encode
 from devdns.core.names import Claim
 from devdns.core.routes import Change, Route, Target
 from devdns.process.link import Link
-from support.waiting import until
 
 HELLO = Hello(VERSION, "instance", Config())
 BOUND = 5
