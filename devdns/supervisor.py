@@ -31,6 +31,7 @@ GRACE = 10.0  # seconds for a child to drain before it is killed
 QUICK_DEATH = 1.0  # a child that lived shorter than this is restarted with a growing delay
 MAX_DELAY = 5.0
 START_BOUND = 15.0
+LOCK_BOUND = 0.2  # a command that looks whether one runs holds the lock for an instant
 READY = b"R"
 
 
@@ -218,6 +219,8 @@ class Supervisor:
 
     def _shutdown(self) -> None:
         """Proxies drain first, while names still resolve; then the rest. A second signal, or the grace, kills."""
+        self._stops = max(self._stops, 1)
+        self._record()
         for sock in self._listeners.named("http"):
             sock.close()
         self._stop([child for child in self._children if child.part == "proxy"])
@@ -274,7 +277,12 @@ class Supervisor:
             }
             for child in self._children
         ]
-        body = {"pid": os.getpid(), "listeners": self._listeners.addresses, "processes": processes}
+        body = {
+            "pid": os.getpid(),
+            "stopping": self._stops > 0,
+            "listeners": self._listeners.addresses,
+            "processes": processes,
+        }
         write_whole(Path("supervisor.json"), json.dumps(body))
 
     def _say(self, line: str) -> None:
@@ -285,15 +293,20 @@ class Supervisor:
 def hold_lock() -> TextIO:
     """The lock of the state folder (the working directory), held while the file is open."""
     lock = Path("supervisor.lock").open("a", encoding="ascii")  # noqa: SIM115 - held as long as the process lives
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise UsageRefused(
-            f"another devdns runs with the state folder {str(Path.cwd())!r}",
-            "stop it with devdns down, or give --state-dir",
-        ) from None
-    return lock
+    until = time.monotonic() + LOCK_BOUND
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < until:
+                time.sleep(LOCK_BOUND / 20)
+                continue
+            lock.close()
+            raise UsageRefused(
+                f"another devdns runs with the state folder {str(Path.cwd())!r}",
+                "stop it with devdns down, or give --state-dir",
+            ) from None
+        return lock
 
 
 def identity(environ: Mapping[str, str], state_dir: Path) -> tuple[int, int]:

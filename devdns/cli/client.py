@@ -36,6 +36,10 @@ class ApiRefused(DevdnsError):
         self.exit_code = 2 if code in (400, 413, 422) else 1
 
 
+class Unanswered(DevdnsError):
+    """Control took the question and went away, as when it is restarted or stopped."""
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path, seconds: float) -> None:
         super().__init__("localhost", timeout=seconds)
@@ -115,7 +119,7 @@ class Client:
         except (http.client.HTTPException, ConnectionError) as error:
             if not is_running(self._state_dir):
                 raise self._not_running() from None
-            raise DevdnsError(f"devdns closed the connection ({type(error).__name__})", "try again") from None
+            raise Unanswered(f"devdns closed the connection ({type(error).__name__})", "try again") from None
 
 
 def _answer(status: int, payload: bytes) -> Body:

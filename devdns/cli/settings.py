@@ -14,7 +14,15 @@ NAME = "devdns.yml"
 
 def find_config(start: Path) -> Path | None:
     """The nearest `devdns.yml` in `start` or above it, or None."""
-    return next((each / NAME for each in (start, *start.parents) if (each / NAME).is_file()), None)
+    return next((each / NAME for each in (start, *start.parents) if _is_file(each / NAME)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """A folder above that may not be searched holds nothing for us."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def read_file(path: Path, *, routes_only: bool = False) -> core.ConfigFile:

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from devdns.cli import state
-from devdns.cli.client import Client
+from devdns.cli.client import Client, Unanswered
 from devdns.cli.launch import SUPERVISOR, children_environ, start_detached
 from devdns.cli.options import Switches, common, option
 from devdns.cli.plan import plan
 from devdns.cli.settings import find_config, read_file, read_settings
 from devdns.cli.text import clean, say
 from devdns.core.config import Config
-from devdns.core.errors import UsageRefused
+from devdns.core.errors import NotRunning, UsageRefused
 
-#: Flags that are settings: each becomes its variable, stronger than the file.
-SETTINGS = ("zone", "dns", "http", "https", "workers")
+ENDING_SECONDS = 25.0  # what a stopping devdns may take, as for `devdns down`
+TURN = 0.02
 
 
 @click.command()
@@ -43,8 +44,8 @@ def up(
     if detach and in_process:
         raise UsageRefused("--detach and --in-process exclude each other", "leave one of them out")
     path = config or find_config(Path.cwd())
-    if state.is_running(state_dir):
-        return _attach(state_dir, path)
+    if _attached(state_dir, path):
+        return 0
     environ = dict(os.environ) | {f"DEVDNS_{name.upper()}": value for name, value in flags.items() if value is not None}
     settings, count = read_settings(path, environ)
     state.prepare(state_dir)
@@ -80,17 +81,33 @@ def _greet(path: Path | None, count: int, config: Config) -> None:
         say(f"zone {zones}  no devdns.yml here or above; see devdns add")
 
 
-def _attach(state_dir: Path, path: Path | None) -> int:
-    """One devdns per state folder: the file becomes one more source of the running one."""
+def _attached(state_dir: Path, path: Path | None) -> bool:
+    """One devdns per state folder: the file goes to the one that runs. False when none does, or it just ends."""
+    until = time.monotonic() + ENDING_SECONDS
+    while state.is_running(state_dir):
+        try:
+            _attach(state_dir, path)
+        except (NotRunning, Unanswered):
+            if time.monotonic() > until:
+                raise
+            time.sleep(TURN)
+        else:
+            return True
+    return False
+
+
+def _attach(state_dir: Path, path: Path | None) -> None:
+    """The file becomes one more source of the running devdns; raises what its client does."""
+    if state.record(state_dir).get("stopping"):
+        raise NotRunning(f"devdns with the state folder {str(state_dir)!r} is stopping", "wait, or end it with kill -9")
+    client = Client(state_dir)
     if path is None:
+        client.ask("GET", "/healthz")
         say(f"devdns is already running with the state folder {clean(state_dir)}")
-        return 0
+        return
     ignored = read_file(path, routes_only=True).ignored
-    body = Client(state_dir).ask("POST", "/api/v1/files", {"path": str(path)})
-    say(f"devdns is already running{'; attached' if body['attached'] else ' with'} {clean(path)}")
-    if ignored and body["attached"]:
-        say(
-            f"warning: only the routes of an attached file count, not its {clean(', '.join(ignored))}",
-            stream=sys.stderr,
-        )
-    return 0
+    new = client.ask("POST", "/api/v1/files", {"path": str(path)})["attached"]
+    say(f"devdns is already running{'; attached' if new else ' with'} {clean(path)}")
+    if new and ignored:
+        keys = clean(", ".join(ignored))
+        say(f"warning: only the routes of an attached file count, not its {keys}", stream=sys.stderr)

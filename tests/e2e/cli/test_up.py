@@ -94,6 +94,16 @@ def test_two_at_once_are_one(project):
     assert len(record(project / "state")["processes"]) == 3
 
 
+def test_up_while_another_ends_starts_anew(project):
+    up(project, "--detach")
+    before = record(project / "state")["pid"]
+    os.kill(before, signal.SIGTERM)
+    again = up(project, "--detach")
+    assert again.code == 0, again
+    assert "ready" in again.out
+    assert record(project / "state")["pid"] != before
+
+
 def test_in_one_process(project):
     process = subprocess.Popen(
         [*COMMAND, "up", "--in-process", *FREE],
