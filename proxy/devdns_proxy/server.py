@@ -42,7 +42,9 @@ class Proxy:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accepts on `sockets`, which are bound; other processes may accept on the same ones."""
-        runner = self._runner = web.AppRunner(self._application, handle_signals=False, access_log=None)
+        runner = self._runner = web.AppRunner(
+            self._application, handle_signals=False, access_log=None, handler_cancellation=True
+        )
         await runner.setup()
         server = runner.server
         if server is None:
