@@ -69,13 +69,13 @@ class Client(Exchange):
 
     def pause_writing(self) -> None:
         """The client does not keep up: the service has to wait, and both not for ever."""
-        self._paused = True
+        self.paused = True
         self.deadline = self._context.now + self._context.limits.stall_time
         if self._upstream is not None:
             self._upstream.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._paused = False
+        self.paused = False
         self.deadline = inf if self._state == BUSY else self._context.now + self._context.limits.idle_time
         if self._upstream is not None:
             self._upstream.transport.resume_reading()
@@ -96,7 +96,7 @@ class Client(Exchange):
     def _pump(self) -> None:
         """Begins the next request if its whole head is here; a refusal answers and ends the connection."""
         try:
-            while self._held and self._state == READY and not self._paused:
+            while self._held and self._state == READY and not self.paused:
                 end = self._held.find(b"\r\n\r\n", self._scanned)
                 if end < 0:
                     self._wait_for_head()
@@ -221,7 +221,7 @@ class Client(Exchange):
             self.deadline = self._context.now + self._context.limits.stall_time
         elif self._state == READY and self._held:
             self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
-        elif self._state != BUSY or self._paused or self._begun:
+        elif self._state != BUSY or self.paused or self._begun:
             self.transport.abort()
         elif self._body is not None and self._reading:
             self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))

@@ -37,7 +37,7 @@ class Exchange(asyncio.Protocol):
     """What is public is for `Upstream`, `join` and the clock in `Context`.
 
     `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection. `deadline`: when
-    `expire` is called. `_body` is what is still to come of the request's body, None when it is whole.
+    `expire` is called. `paused`: the client does not keep up. `_body` is what is still to come of the request's body, None when it is whole.
     """
 
     __slots__ = (
@@ -49,7 +49,6 @@ class Exchange(asyncio.Protocol):
         "_head",
         "_held",
         "_keep",
-        "_paused",
         "_retries",
         "_route",
         "_state",
@@ -60,6 +59,7 @@ class Exchange(asyncio.Protocol):
         "meaning",
         "method",
         "minor",
+        "paused",
         "plain",
         "transport",
     )
@@ -70,7 +70,7 @@ class Exchange(asyncio.Protocol):
         self._context = context
         self._state = READY
         self._held = b""
-        self._paused = False
+        self.paused = False
         self._body: Body | None = None
         self._upstream: Upstream | None = None
         self._dialing: asyncio.Task[None] | None = None
@@ -117,6 +117,8 @@ class Exchange(asyncio.Protocol):
             return
         self._route = route
         self._head = self._compose(route)
+        if route.options.timeout is not None:
+            self.deadline = context.now + route.options.timeout
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
         upstream = None
         if not fresh:
@@ -197,7 +199,7 @@ class Exchange(asyncio.Protocol):
         self._upstream = upstream
         upstream.carry(self)
         upstream.transport.write(self._head)
-        if self._paused:
+        if self.paused:
             upstream.transport.pause_reading()
         if self._body is not None:
             self._arm_reply()

@@ -93,23 +93,23 @@ class Pool:
 
 
 async def dial(context: Context, target: Target) -> Upstream:
-    """A new connection to `target`; raises `DialFailed` after each of its addresses was tried."""
+    """A new connection to `target`; raises `DialFailed` (the first reason) after each of its addresses was tried."""
     if target.scheme != "http":
         raise DialFailed(f"{target.scheme} targets are not supported yet")
     context.counters.dials += 1
-    failure = DialFailed(f"{target} has no address")
+    failure: DialFailed | None = None
     for address in await _addresses(context, target):
         try:
             async with asyncio.timeout(context.limits.connect_time):
                 return await _connect(context, target, address)
         except TimeoutError:
             seconds = f"{context.limits.connect_time:g} s"
-            failure = DialFailed(f"{target} did not accept a connection within {seconds}", timed_out=True)
+            failure = failure or DialFailed(f"{target} did not accept a connection within {seconds}", timed_out=True)
         except OSError as error:
-            failure = DialFailed(f"{target} cannot be reached: {_words(error)}")
+            failure = failure or DialFailed(f"{target} cannot be reached: {_words(error)}")
             if not isinstance(error, ConnectionRefusedError):
                 break
-    raise failure
+    raise failure or DialFailed(f"{target} has no address")
 
 
 async def _connect(context: Context, target: Target, address: str) -> Upstream:

@@ -160,6 +160,8 @@ class Upstream(asyncio.Protocol):
         """The response is complete. Bytes after its end make the connection useless, and are never shown to anybody."""
         self.client = self._body = None
         if self._keep and not rest and client.sent_whole():
+            if client.paused:
+                self.transport.resume_reading()  # the next client must not inherit the slowness of this one
             self._context.pool.put(self)
         else:
             self.transport.abort()

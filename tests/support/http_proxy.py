@@ -176,11 +176,11 @@ def answering(*responses: bytes) -> Callable[[Backend, Wire], Awaitable[None]]:
 
 
 @asynccontextmanager
-async def stage(response: bytes, **options) -> AsyncIterator[tuple[Running, Backend]]:
-    """A proxy whose only route, `api`, leads to a service that always answers with `response`."""
+async def stage(*responses: bytes, limits: Limits | None = None, **options) -> AsyncIterator[tuple[Running, Backend]]:
+    """A proxy whose only route, `api`, leads to a service that answers with `responses` in turn, the last one for ever."""
     async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(backend(answering(response)))
-        proxy = await stack.enter_async_context(running(route("api", service.port, **options)))
+        service = await stack.enter_async_context(backend(answering(*responses)))
+        proxy = await stack.enter_async_context(running(route("api", service.port, **options), limits=limits))
         yield proxy, service
 
 
