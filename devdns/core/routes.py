@@ -58,7 +58,7 @@ def parse_target(text: str | int, scheme: str | None = None) -> Target:
     raw = str(text).strip()
     if raw.startswith("unix:"):
         path = raw.removeprefix("unix:")
-        if not path.startswith("/") or "\0" in path:
+        if not path.startswith("/") or not path.isprintable():
             raise TargetRefused(
                 f"target {raw!r}: a Unix socket needs an absolute path", "write it like unix:/run/app.sock"
             )
