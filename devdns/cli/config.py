@@ -32,7 +32,7 @@ def schema(*, state_dir: Path, config: Path | None) -> None:  # noqa: ARG001 - u
 @common
 def check(*, state_dir: Path, config: Path | None, as_json: bool) -> int:  # noqa: ARG001 - --state-dir is understood by every command
     """Read devdns.yml and the variables as `up` would, and say what is wrong."""
-    path = config or find_config(Path.cwd())
+    path = config or find_config()
     if path is None:
         raise UsageRefused(f"no {NAME} here or above", "give one with -c FILE")
     try:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from devdns.cli.state import default_state_dir
+from devdns.cli.state import default_state_dir, here
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,11 +34,16 @@ def _switch_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
 
 
 def _state_dir(_: click.Context, __: click.Parameter, value: Path | None) -> Path:
-    return (value or default_state_dir()).expanduser().absolute()
+    return _absolute(value or default_state_dir())
 
 
 def _config_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
-    return value.expanduser().absolute() if value else None
+    return _absolute(value) if value else None
+
+
+def _absolute(path: Path) -> Path:
+    path = path.expanduser()
+    return path if path.is_absolute() else here() / path
 
 
 debug_option = option(

@@ -69,7 +69,7 @@ def sockets(where: str | None, state_dir: Path) -> dict[str, str]:
 
 
 def _become(name: str, config: Path | None, flags: dict[str, str | None], variables: dict[str, str]) -> NoReturn:
-    path = config or find_config(Path.cwd())
+    path = config or find_config()
     environ = dict(os.environ) | {f"DEVDNS_{flag.upper()}": value for flag, value in flags.items() if value is not None}
     settings, _ = read_settings(path, environ)
     environ |= variables | {"DEVDNS_STANDALONE": "true", "DEVDNS_SETTINGS": msgspec.json.encode(settings).decode()}

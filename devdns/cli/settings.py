@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from devdns.cli.state import here
 from devdns.core import config as core
 from devdns.core.errors import UsageRefused
 from devdns.core.names import Zones
@@ -12,8 +13,9 @@ from devdns.core.names import Zones
 NAME = "devdns.yml"
 
 
-def find_config(start: Path) -> Path | None:
-    """The nearest `devdns.yml` in `start` or above it, or None."""
+def find_config(start: Path | None = None) -> Path | None:
+    """The nearest `devdns.yml` in `start` (the working directory) or above it, or None."""
+    start = start or here()
     return next((each / NAME for each in (start, *start.parents) if _is_file(each / NAME)), None)
 
 

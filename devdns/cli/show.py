@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from devdns.cli.state import here
 from devdns.cli.text import Paint, clean, say, screen_width, state_look, style, table
 
 Row = dict[str, Any]
@@ -23,24 +24,24 @@ def target_text(targets: Iterable[object]) -> str:
     return ", ".join(str(each).removeprefix("http://") for each in targets) or "-"
 
 
-def source_text(row: Row, here: Path | None = None) -> str:
-    """Where a person finds the route: the line of its file, the command, or the source and what it names there. `here` is where paths are told from."""
+def source_text(row: Row, base: Path | None = None) -> str:
+    """Where a person finds the route: the line of its file, the command, or the source and what it names there. `base` is where paths are told from."""
     source, origin = str(row.get("source", "")), str(row.get("origin", ""))
     kind, _, rest = source.partition(":")
     if kind == "file":
-        return near_path(Path(rest), here or Path.cwd()) + origin.removeprefix(Path(rest).name)
+        return near_path(Path(rest), base or here()) + origin.removeprefix(Path(rest).name)
     return (origin or source) if kind in ("manual", "") or kind in origin.lower() else f"{source}: {origin}"
 
 
-def near_path(path: Path, here: Path) -> str:
-    """A path as short as it can be told: below `here`, below home, or whole."""
-    for base, lead in ((here, ""), (Path.home(), "~/")):
-        if path.is_relative_to(base):
-            return lead + str(path.relative_to(base))
+def near_path(path: Path, base: Path) -> str:
+    """A path as short as it can be told: below `base`, below home, or whole."""
+    for start, lead in ((base, ""), (Path.home(), "~/")):
+        if path.is_relative_to(start):
+            return lead + str(path.relative_to(start))
     return str(path)
 
 
-def route_lines(routes: Iterable[Row], here: Path | None = None) -> list[str]:
+def route_lines(routes: Iterable[Row], base: Path | None = None) -> list[str]:
     """The table of `devdns routes`."""
     paint = style(sys.stdout)
     ordered = sorted(routes, key=lambda row: (_backwards(row["host"]), row["prefix"]))
@@ -49,7 +50,7 @@ def route_lines(routes: Iterable[Row], here: Path | None = None) -> list[str]:
             str(row.get("url") or row["name"]),
             target_text(row["targets"]),
             str(row["state"]) + (f" ({row['reason']})" if row.get("reason") else ""),
-            source_text(row, here),
+            source_text(row, base),
         )
         for row in ordered
     ]

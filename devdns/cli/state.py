@@ -32,6 +32,14 @@ def default_state_dir(environ: Mapping[str, str] = os.environ, euid: int | None 
     return Path.home() / ".local" / "state" / "devdns"
 
 
+def here() -> Path:
+    """The working directory; raises `UsageRefused` when it was removed under us."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageRefused("the working directory is gone", "go to another one with cd") from None
+
+
 def prepare(path: Path) -> None:
     """Makes the folder, for its user alone; raises `UsageRefused` when that is not permitted."""
     try:

@@ -43,7 +43,7 @@ def up(
     """Start devdns: names, proxy and the sources of routes."""
     if detach and in_process:
         raise UsageRefused("--detach and --in-process exclude each other", "leave one of them out")
-    path = config or find_config(Path.cwd())
+    path = config or find_config()
     if _attached(state_dir, path):
         return 0
     environ = dict(os.environ) | {f"DEVDNS_{name.upper()}": value for name, value in flags.items() if value is not None}

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sys
 
 import pytest
 from support.cli import run
@@ -154,6 +155,15 @@ def test_a_port_that_needs_root(empty):
     assert ran.code == 2
     assert "http 127.0.0.1:81 is not permitted for this user" in ran.error
     assert "run as root, or choose a port above 1023 with --http ADDR:PORT" in ran.error
+
+
+def test_a_working_directory_that_is_gone(tmp_path):
+    gone = (
+        'import os, sys; os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone"); os.execv(sys.argv[1], sys.argv[1:])'
+    )
+    for arguments in (["up"], ["config", "check"], ["routes", "--state-dir", "state"]):
+        ran = run(*arguments, cwd=tmp_path, prefix=[sys.executable, "-c", gone])
+        assert (ran.code, ran.error) == (2, "the working directory is gone - go to another one with cd")
 
 
 def test_a_traceback_is_shown_when_asked_for(empty):
