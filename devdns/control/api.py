@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from importlib.resources import files as package_files
+from pathlib import Path
 from time import monotonic
 
 from aiohttp import web
@@ -25,7 +25,7 @@ from devdns.core.routes_file import bind, read_line
 
 ORIGIN = "devdns add"
 MOST_PROBLEMS = 100
-OPENAPI = package_files("devdns.control").joinpath("openapi.json").read_bytes()
+OPENAPI = Path(__file__).with_name("openapi.json").read_bytes()
 
 Listening = dict[str, list[tuple[str, int]]]
 

@@ -23,6 +23,7 @@ from aiohttp.typedefs import Middleware
 from devdns.control import guards, token
 from devdns.control.api import Api
 from devdns.control.gate import Gate
+from devdns.control.last_words import LastWords
 from devdns.control.registry import Registry
 from devdns.control.snapshots import Snapshots, listen
 from devdns.core.frames import VERSION, Hello
@@ -49,9 +50,11 @@ class Control:
     def __init__(self, config: Config, config_path: str | None, http: Addresses) -> None:
         zones = Zones(config.zones)
         self.instance = os.environ.get("DEVDNS_INSTANCE") or uuid.uuid4().hex
+        self._last = LastWords(self.instance)
         self.registry = Registry(
             zones, best_port(http), ManualRoutes(MANUAL, zones), partial(FileProvider, zones=zones), config_path
         )
+        self.registry.sources.remember(self._last)
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
@@ -82,6 +85,7 @@ class Control:
             await runner.cleanup()
         await self._snapshots.stop()
         await self.registry.sources.close()
+        await self._last.close()
 
     async def _serve(self, sock: socket, guard: Middleware) -> None:
         runner = web.AppRunner(

@@ -14,12 +14,16 @@ from typing import Literal
 import structlog
 from msgspec import Struct
 
-from devdns.core.routes import Change
+from devdns.control.last_words import LastWords
+from devdns.core.routes import Change, Route
 from devdns.core.sources import Provider, Refusal, Statement, Trouble
 from devdns.core.store import RouteStore
 
 Health = Literal["ok", "degraded", "starting", "off"]
 LONGEST_PAUSE = 30.0
+#: Sources whose first statements are not the whole: services answer one after the other.
+GRADUAL = frozenset({"mdns"})
+SETTLED = 3.0  # seconds; RFC 6762 section 6 lets a service wait half a second, and a lost packet is asked for again
 
 log = structlog.get_logger()
 
@@ -36,16 +40,29 @@ class Source(Struct):
     said: int = 0
 
 
+class _Recalled(Struct):
+    """What a gradual source said before control was started again, and its newest statement since."""
+
+    routes: tuple[Route, ...]
+    word: Statement | None = None
+
+
 class Sources:
     """All sources by name. `pause` is the first wait in seconds before a broken provider is started again; it doubles."""
 
     def __init__(self, store: RouteStore, publish: Callable[[Change], None], pause: float = 0.2) -> None:
         self._store = store
+        self._last: LastWords | None = None
+        self._recalled: dict[str, _Recalled] = {}
         self._publish = publish
         self._pause = pause
         self._all: dict[str, Source] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+
+    def remember(self, last: LastWords) -> None:
+        """From now on every statement is kept, and a source starts with what it said before a crash of control."""
+        self._last = last
 
     def start(self, provider: Provider) -> None:
         """Watches `provider` from now on; raises ValueError when its source is watched already."""
@@ -53,7 +70,34 @@ class Sources:
         if name in self._tasks:
             raise ValueError(f"source {name!r} is watched already")
         self._all[name] = Source(name)
+        self._recall(name)
         self._tasks[name] = asyncio.create_task(self._watch(name, provider), name=f"source {name}")
+
+    def _recall(self, name: str) -> None:
+        """After a crash of control: what the source said before it, until it speaks (mDNS: until it has settled)."""
+        routes = self._last.recall(name) if self._last else ()
+        if not routes:
+            return
+        log.info("recalled", source=name, routes=len(routes))
+        self._settle(self._store.replace(name, routes))
+        if name in GRADUAL:
+            self._recalled[name] = _Recalled(routes)
+            asyncio.get_running_loop().call_later(SETTLED, self._settled, name)
+
+    def _settled(self, name: str) -> None:
+        """A gradual source had its time: what it did not say again is gone."""
+        word = self._recalled.pop(name).word
+        if word is not None and name in self._all:
+            self.hear(name, word)
+
+    def _with_recalled(self, name: str, word: Statement) -> tuple[Route, ...]:
+        """The routes of a statement, and of a gradual source also those that it may yet say again."""
+        recalled = self._recalled.get(name)
+        if recalled is None:
+            return word.routes
+        recalled.word = word
+        said = {(route.claim, route.owner) for route in word.routes}
+        return word.routes + tuple(route for route in recalled.routes if (route.claim, route.owner) not in said)
 
     def off(self, name: str, reason: str) -> None:
         """Lists a source that is switched off, and why."""
@@ -92,7 +136,10 @@ class Sources:
         """Takes what a source says: into the store and out as a change, or down as its trouble."""
         source = self._all[name]
         if isinstance(word, Statement):
-            change = self._store.replace(name, word.routes)
+            routes = self._with_recalled(name, word)
+            change = self._store.replace(name, routes)
+            if self._last is not None:
+                self._last.keep(name, routes)
             source.routes, source.refusals = len(self._store.stated(name)), word.refusals
             self._turn(source, "ok")
             self._settle(change)

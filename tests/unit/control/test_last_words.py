@@ -1,0 +1,97 @@
+import asyncio
+
+from support.waiting import until
+
+from devdns.control.last_words import LastWords
+from devdns.control.sources import Sources
+from devdns.core.routes import Route, Target
+from devdns.core.sources import Statement, Trouble
+from devdns.core.store import RouteStore
+
+
+def route(name, source="docker"):
+    return Route(host=f"{name}.dev.test", targets=(Target("127.0.0.1", 1),), source=source, owner=name)
+
+
+async def kept(folder, run, source, *routes):
+    last = LastWords(run, folder)
+    last.keep(source, routes)
+    await last.close()
+
+
+async def test_a_record_counts_in_its_own_run_and_for_its_own_source(tmp_path):
+    await kept(tmp_path / "last", "run", "docker", route("api"))
+    assert LastWords("run", tmp_path / "last").recall("docker") == (route("api"),)
+    assert LastWords("another", tmp_path / "last").recall("docker") == ()
+    assert LastWords("run", tmp_path / "last").recall("mdns") == ()
+
+
+async def test_the_newest_statement_is_the_one_kept(tmp_path):
+    last = LastWords("run", tmp_path)
+    for number in range(5):
+        last.keep("docker", (route(f"s{number}"),))
+    await last.close()
+    assert last.recall("docker") == (route("s4"),)
+
+
+async def test_a_record_that_is_not_one_counts_as_nothing(tmp_path):
+    await kept(tmp_path, "run", "docker", route("api"))
+    (record,) = tmp_path.iterdir()
+    record.write_bytes(record.read_bytes()[:20])
+    assert LastWords("run", tmp_path).recall("docker") == ()
+
+
+async def test_a_folder_that_cannot_be_made_costs_only_the_memory(tmp_path):
+    (tmp_path / "file").write_text("")
+    await kept(tmp_path / "file", "run", "docker", route("api"))
+    assert LastWords("run", tmp_path / "file").recall("docker") == ()
+
+
+class Told:
+    """A provider that says what the test puts in."""
+
+    def __init__(self, source):
+        self.source, self.words = source, asyncio.Queue()
+
+    async def watch(self):
+        while True:
+            yield await self.words.get()
+
+
+async def started(tmp_path, source, *routes):
+    await kept(tmp_path, "run", source, *routes)
+    store, provider = RouteStore(), Told(source)
+    sources = Sources(store, lambda _: None)
+    sources.remember(LastWords("run", tmp_path))
+    sources.start(provider)
+    return store, provider, sources
+
+
+def names(store):
+    return {each.owner for each in store.table}
+
+
+async def test_until_a_source_speaks_its_last_words_are_in_force(tmp_path):
+    store, provider, sources = await started(tmp_path, "docker", route("api"), route("web"))
+    assert names(store) == {"api", "web"}
+    provider.words.put_nowait(Trouble("the daemon is away"))
+    await sources.spoken("docker")
+    assert names(store) == {"api", "web"}
+    provider.words.put_nowait(Statement((route("web"),)))
+    await sources.spoken("docker", 1)
+    assert names(store) == {"web"}
+    await sources.close()
+
+
+async def test_a_gradual_source_may_say_its_routes_again_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("devdns.control.sources.SETTLED", 0.2)
+    store, provider, sources = await started(tmp_path, "mdns", route("api", "mdns"), route("web", "mdns"))
+    provider.words.put_nowait(Statement(()))
+    await sources.spoken("mdns")
+    assert names(store) == {"api", "web"}
+    provider.words.put_nowait(Statement((route("web", "mdns"),)))
+    await sources.spoken("mdns", 1)
+    assert names(store) == {"api", "web"}
+    await until(lambda: names(store) == {"web"})
+    assert names(store) == {"web"}
+    await sources.close()
