@@ -68,7 +68,7 @@ def ours(where: Path, routes: int) -> Iterator[Contender]:
 
 @contextlib.contextmanager
 def dnsmasq(where: Path, routes: int) -> Iterator[Contender]:  # noqa: ARG001 - it answers a whole domain by one line
-    """dnsmasq with the zone as one `address` line."""
+    """Dnsmasq with the zone as one `address` line."""
     port, config = free_port(), where / "dnsmasq.conf"
     config.write_text(
         f"port={port}\nlisten-address=127.0.0.1\nbind-interfaces\nno-resolv\nno-hosts\nuser=\npid-file=\n"
@@ -80,7 +80,7 @@ def dnsmasq(where: Path, routes: int) -> Iterator[Contender]:  # noqa: ARG001 - 
 
 @contextlib.contextmanager
 def unbound(where: Path, routes: int) -> Iterator[Contender]:  # noqa: ARG001 - it answers a whole domain by one line
-    """unbound with the zone as a redirect, one thread."""
+    """Unbound with the zone as a redirect, one thread."""
     port, config = free_port(), where / "unbound.conf"
     config.write_text(
         f'server:\n interface: 127.0.0.1@{port}\n num-threads: 1\n do-daemonize: no\n use-syslog: no\n username: ""\n'

@@ -94,9 +94,13 @@ class Responder:
 
     def respond(self, vantage: Vantage, data: bytes) -> bytes | None:
         """The reply to one message, None when there must be none. Any bytes do."""
+        reply = recall(vantage.answers, data)
+        return reply if reply is not None else self.build(vantage, data)
+
+    def build(self, vantage: Vantage, data: bytes) -> bytes | None:
+        """The same for a message to which no reply is kept."""
         try:
-            reply = recall(vantage.answers, data)
-            return reply if reply is not None else self._build(vantage, data)
+            return self._build(vantage, data)
         except Exception:
             # The edge's catch-all: a fault of ours must not silence the other names, nor flood the log.
             if self.counters.failures % LOG_EVERY == 0:

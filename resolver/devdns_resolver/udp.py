@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from devdns_resolver.packed import recall
 from devdns_resolver.responder import Responder
 
 #: Messages per wake-up; then timers and TCP get their turn.
@@ -39,25 +40,22 @@ class UdpListener:
         self._socket.close()
 
     def _readable(self) -> None:
-        """A batch of queries. A hit is a slice, a look-up and a send; everything else is `_reply`'s."""
+        """A batch of queries. A hit is a slice, a look-up and a send."""
         self._responder.refresh()
         recvfrom, sendto, vantages = self._socket.recvfrom, self._socket.sendto, self._desk.vantages
         try:
             for _ in range(BATCH):
                 data, source = recvfrom(MAX_QUERY)
-                vantage = vantages.get(source[0])
-                found = vantage.answers.get(data[2:]) if vantage is not None else None
-                if found is None:
-                    reply = self._reply(data, source)
-                else:
+                vantage = vantages.get(source[0]) or self._responder.vantage(self._desk, source[0])
+                found = vantage.answers.get(data[2:])
+                if found is not None:
                     found[2][0] += 1
-                    reply = data[:2] + found[0]
+                    sendto(data[:2] + found[0], source)
+                    continue
+                reply = recall(vantage.answers, data) or self._responder.build(vantage, data)
                 if reply is not None:
                     sendto(reply, source)
         except BlockingIOError:
             return  # read empty, or no room to send: the client asks again
         except OSError:
             self._responder.counters.unsent += 1  # no way back to the source, such as port 0
-
-    def _reply(self, data: bytes, source: tuple[str, int]) -> bytes | None:
-        return self._responder.respond(self._responder.vantage(self._desk, source[0]), data)

@@ -10,6 +10,8 @@ from support.dns_scene import view
 
 from devdns_resolver.responder import Responder, Transport, Vantage
 
+UPDATE = 5  # dnspython wants more of its question than that it is one
+
 
 def fresh(transport: Transport = "udp") -> tuple[Responder, Vantage]:
     responder = Responder(view())
@@ -46,7 +48,8 @@ def test_any_bytes(data: bytes) -> None:
             assert len(data) < 12 or data[2] & 0x80
             continue
         check_mirrors(data, reply)
-        dns.message.from_wire(reply)
+        if data[2] >> 3 & 15 != UPDATE:
+            dns.message.from_wire(reply)
 
 
 @settings(max_examples=300, deadline=None)
