@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -74,6 +75,8 @@ class Own:
         """Only our own names pass; the proxy hands a connection over once, and what comes later on it may name another host."""
         hosts = request.headers.getall(hdrs.HOST, [])
         found = parse_authority(hosts[0]) if len(hosts) == 1 else None
+        if request.raw_path[:1] != "/" and _authority(request.raw_path) != found:
+            found = None  # RFC 9112 section 3.2.2: the target's authority counts, and it is another one
         hello = self._view.hello
         if found is None or hello is None or not Zones(hello.config.zones).is_own(found[0]):
             problem = Problem(
@@ -87,25 +90,28 @@ class Own:
     async def page(self, request: web.Request) -> web.Response:
         """The page for people."""
         found = parse_authority(request.headers[hdrs.HOST])
-        body = home(islice(self._view.table, MOST_ROWS), await self._status(request), found[1] if found else None)
+        status = await self._status(request)
+        if status and "error" in status:
+            return _said(request, Problem(403, "This page is not for that address", str(status["detail"])))
+        body = home(islice(self._view.table, MOST_ROWS), status, found[1] if found else None)
         return web.Response(body=body, headers=dict((*HEADERS, ("Cache-Control", "no-store"))))
 
     async def _status(self, request: web.Request) -> dict[str, Any] | None:
-        """The body of `/api/v1/status`, or None when control does not answer with one."""
+        """The body of `/api/v1/status`, that of control's refusal, or None when control does not answer."""
         try:
             async with self._client.get(
                 "http://devdns/api/v1/status",
                 headers={hdrs.HOST: request.headers[hdrs.HOST]},
                 timeout=ClientTimeout(total=PATIENCE),
             ) as reply:
-                return msgspec.json.decode(await reply.read(), type=dict[str, Any]) if reply.status == 200 else None
+                return msgspec.json.decode(await reply.read(), type=dict[str, Any])
         except (ClientError, OSError, msgspec.MsgspecError):
             return None
 
     async def relay(self, request: web.Request) -> web.StreamResponse:
         """Passes a request on to control and its answer back, as it comes."""
         headers = {name: request.headers[name] for name in ASKED if name in request.headers}
-        headers["X-Forwarded-Proto"] = request.scheme
+        headers["X-Forwarded-Proto"] = _scheme(request)
         body = await request.read()
         try:
             reply = await self._client.request(
@@ -125,6 +131,19 @@ class Own:
         finally:
             self._open.discard(reply)
             reply.close()
+
+
+def _authority(target: str) -> tuple[str, int | None] | None:
+    """Host and port of an absolute-form target."""
+    try:
+        return parse_authority(urlsplit(target).netloc)
+    except ValueError:
+        return None
+
+
+def _scheme(request: web.Request) -> str:
+    """What the connection says; `request.scheme` would believe an absolute-form target."""
+    return "https" if request.transport and request.transport.get_extra_info("sslcontext") else "http"
 
 
 async def _passed_on(reply: ClientResponse, request: web.Request) -> web.StreamResponse:

@@ -22,6 +22,7 @@ MOST_COMPARED = 200
 #: What a program may branch on, by status.
 ERRORS = {
     400: "bad_request",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",

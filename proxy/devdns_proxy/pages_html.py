@@ -7,9 +7,9 @@ import hashlib
 import html
 import unicodedata
 from collections.abc import Iterable
-from importlib.resources import files
+from pathlib import Path
 
-STYLE = files("devdns_proxy").joinpath("page.css").read_text("utf-8")
+STYLE = Path(__file__).with_name("page.css").read_text("utf-8")
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -1,6 +1,9 @@
 """The control API over its Unix socket, as the command uses it."""
 
+import asyncio
 import json
+import os
+import sys
 
 import pytest
 from support.control import Doors, Scripted, ask, client, registry_of, route
@@ -191,6 +194,22 @@ async def test_health_metrics_and_the_description_are_served(registry):
         text = await reply.text()
     assert 'devdns_source_up{source="docker"} 1' in text
     assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+async def test_another_user_of_the_machine_may_not_ask(registry, folder):
+    for place in (folder, *folder.parents[:2]):
+        place.chmod(0o755)
+    (folder / "control.sock").chmod(0o666)
+    code = (
+        "import os, socket; os.setuid(65534); s = socket.socket(socket.AF_UNIX); s.connect('control.sock');"
+        "s.send(b'GET /healthz HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n');"
+        "print(s.makefile().read())"
+    )
+    asking = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(asking.communicate(), 10)
+    assert b" 403 " in said.splitlines()[0]
+    assert b"user id 65534 may not control this devdns" in said
 
 
 async def test_head_tells_what_get_would(registry):

@@ -95,6 +95,9 @@ async def test_what_a_foreign_page_can_send_is_403_and_changes_nothing(port, reg
 async def test_a_client_cannot_say_which_scheme_it_came_by(port, registry):
     lines = (PUT, HOST, JSON, BEARER, "Origin: https://devdns.dev.test:8080", "X-Forwarded-Proto: https")
     assert (await raw(port, *lines, body=BODY)).status == 403
+    absolute = "PUT https://devdns.dev.test:8080/api/v1/routes/new HTTP/1.1"
+    assert (await raw(port, absolute, *lines[1:], body=BODY)).status == 403
+    assert registry.table.lookup("new.dev.test") is None
 
 
 @pytest.mark.parametrize(
@@ -181,6 +184,19 @@ async def test_a_path_that_is_not_there_is_404_in_the_clients_form(port, path):
 async def test_a_body_too_large_is_413(port):
     answer = await raw(port, PUT, HOST, BEARER, JSON, "Accept: application/json", body=b"x" * 70_000)
     assert (answer.status, answer.json["error"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("target", "status"), [("http://devdns.dev.test:8080/healthz", 200), ("http://web.dev.test:8080/healthz", 421)]
+)
+async def test_the_authority_of_an_absolute_target_counts(port, target, status):
+    assert (await raw(port, f"GET {target} HTTP/1.1", HOST)).status == status
+
+
+async def test_the_page_is_refused_where_control_refuses(port):
+    answer = await raw(port, "GET / HTTP/1.1", "Host: devdns.dev.test:9999", "Accept: text/html")
+    assert answer.status == 403
+    assert b"is not a name of devdns" in answer.body
 
 
 async def test_the_page_refuses_other_methods(port):
