@@ -77,10 +77,10 @@ def test_a_container_that_is_out_of_reach_says_what_to_add(engine, walled_off, s
     wait_until(lambda: stack.json("routes")["routes"], what="the route")
     (route,) = stack.json("routes")["routes"]
     assert route["state"] == "unreachable"
-    assert "ports:" in route["reason"]
+    assert "-p 127.0.0.1::8000" in route["reason"]
     status, body = stack.get("api.dev.test", headers={"Accept": "text/plain"})
     assert status in (502, 503)
-    assert b"ports:" in body
+    assert b"-p 127.0.0.1::8000" in body
 
 
 def test_a_second_claim_is_a_conflict_and_the_first_owner_keeps_the_name(engine, stack):
