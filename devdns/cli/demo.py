@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -27,23 +28,43 @@ LOOPBACK = "127.0.0.1"
 @common
 def demo(*, check: bool, state_dir: Path, config: Path | None) -> int:  # noqa: ARG001 - the demo has a folder and a file of its own
     """Show the whole thing on sample services; runs until Ctrl-C."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    stack = DemoStack()
+    _on_signals(_Patience(stack))
     try:
-        with DemoStack() as stack:
-            problems = _act(stack)
-            if check:
-                return _verdict(problems)
-            _farewell(stack, problems)
-            code = stack.wait()
-            raise DevdnsError(f"the stack of the demo ended by itself with exit code {code}")
+        with stack:
+            return _play(stack, check=check)
     except KeyboardInterrupt:
         say("", style(sys.stdout)("stopped; nothing is left behind", "dim"))
         return 130 if check else 0
 
 
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _on_signals(act: Callable[[int, FrameType | None], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, act)
+
+
+class _Patience:
+    """The first signal interrupts; a second cuts the ending short, but not the cleaning; more change nothing."""
+
+    def __init__(self, stack: DemoStack) -> None:
+        self._stack = stack
+        self._signals = 0
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        self._signals += 1
+        if self._signals == 1:
+            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_IGN)
+        self._stack.hasten()
+
+
+def _play(stack: DemoStack, *, check: bool) -> int:
+    problems = _act(stack)
+    if check:
+        return _verdict(problems)
+    _farewell(stack, problems)
+    code = stack.wait()
+    raise DevdnsError(f"the stack of the demo ended by itself with exit code {code}")
 
 
 def _act(stack: DemoStack) -> list[str]:

@@ -100,6 +100,16 @@ def test_it_runs_until_stopped_and_leaves_nothing(temporary, number):
     assert not [pid for pid in children if Path("/proc", str(pid)).exists()]
 
 
+def test_a_second_interruption_does_not_keep_it_from_cleaning(temporary):
+    environ = clean_environ(TMPDIR=str(temporary))
+    with subprocess.Popen([*COMMAND, "demo"], env=environ, stdout=subprocess.PIPE, text=True) as process:
+        _until(process, "Ctrl-C")
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        assert process.returncode in (0, -signal.SIGINT)  # the last one may meet the interpreter on its way out
+    assert not list(temporary.iterdir())
+
+
 def _until(process, word):
     said = ""
     for line in process.stdout:
