@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import docker
@@ -24,7 +25,7 @@ from devdns.core.sources import Refusal
 from devdns.core.written import clipped
 from devdns.providers.docker_container import Container, ContainerRefused, Ground, parse
 from devdns.providers.docker_hosts import Endpoint, EngineLost
-from devdns.providers.docker_lost import lost
+from devdns.providers.docker_lost import LET_THROUGH, lost
 
 TIMEOUT = 10
 THREADS = 4
@@ -45,6 +46,9 @@ IDLE = (
 ROOTLESS = "name=rootless"
 VIRTUAL = ("Docker Desktop",)
 
+#: What the library lets through. ValueError: an answer that is not JSON.
+FOREIGN = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+
 T = TypeVar("T")
 Summary = Mapping[str, Any]
 
@@ -52,10 +56,10 @@ Summary = Mapping[str, Any]
 class Engine:
     """A Docker Engine that answers and is listened to. `heard` gets the id of each container that an event is about.
 
-    Both callbacks run in the event loop; `ended` comes once, when the event stream ends by itself.
+    Both callbacks run in the event loop; `ended` comes once, when the event stream ends by itself, and says why.
     """
 
-    def __init__(self, at: Endpoint, heard: Callable[[str], None], ended: Callable[[], None]) -> None:
+    def __init__(self, at: Endpoint, heard: Callable[[str], None], ended: Callable[[EngineLost], None]) -> None:
         self.endpoint = at
         self.ground = Ground(at.machine, at.is_here)
         self._heard = heard
@@ -90,7 +94,7 @@ class Engine:
     async def _run(self, call: Callable[[], T]) -> T:
         try:
             return await self._loop.run_in_executor(self._pool, call)
-        except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except FOREIGN as error:
             raise lost(error, self.endpoint) from None
 
     def _open(self) -> docker.APIClient:
@@ -108,26 +112,37 @@ class Engine:
         with suppress(DockerException):  # a filter may hide it, and nothing depends on it
             self.ground = _ground(self.endpoint, client.info())
         # One second back: the engine sends its headers an instant before it subscribes us.
-        self._stream = client.events(
-            since=int(time.time()) - 1, filters={"type": ["container", "network"]}, decode=True
-        )
-        threading.Thread(target=self._listen, name="docker events", daemon=True).start()
+        stream: Any = client.events(since=int(time.time()) - 1, filters={"type": ["container", "network"]}, decode=True)
+        self._stream = stream
+        response = stream._response  # noqa: SLF001 # the stream swallows a refusal, and leaves its socket open
+        if response.status_code != HTTPStatus.OK:
+            response.close()
+            raise EngineLost(
+                f"Docker at {self.endpoint.url} refuses its events: HTTP {response.status_code}", LET_THROUGH
+            )
+        threading.Thread(target=self._listen, args=(stream, response), name="docker events", daemon=True).start()
         if self._closed:
-            _cut(self._stream)
+            _cut(stream)
 
-    def _listen(self) -> None:
+    def _listen(self, stream: Any, response: requests.Response) -> None:
         """Runs in its own thread until the stream ends or is cut."""
-        with suppress(DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
-            for event in self._stream:
+        why = EngineLost(
+            f"Docker at {self.endpoint.url} went away", "its last routes stay; it is asked for again every second"
+        )
+        try:
+            for event in stream:
                 name = subject(event)
                 if name:
                     self._tell(self._heard, name)
-        self._tell(self._ended)
+        except FOREIGN as error:
+            why = lost(error, self.endpoint)
+        response.close()
+        self._tell(self._ended, why)
 
-    def _tell(self, callback: Callable[..., None], *args: str) -> None:
+    def _tell(self, callback: Callable[[T], None], word: T) -> None:
         if not self._closed:
             with suppress(RuntimeError):  # the loop was closed without us
-                self._loop.call_soon_threadsafe(callback, *args)
+                self._loop.call_soon_threadsafe(callback, word)
 
     def _inspect(self, name: str) -> Container | Refusal | None:
         try:

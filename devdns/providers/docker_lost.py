@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import grp
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from docker.errors import APIError, TLSParameterError
 
 from devdns.core.written import clipped
 from devdns.providers.docker_hosts import Endpoint, EngineLost
+
+LET_THROUGH = "a socket filter must let GETs through: version, info, events, containers"
 
 
 def lost(error: BaseException, at: Endpoint) -> EngineLost:
@@ -27,15 +30,13 @@ def lost(error: BaseException, at: Endpoint) -> EngineLost:
         return EngineLost(
             f"no Docker Engine answers at {at.url}: {os.strerror(code)}", "start Docker: systemctl start docker"
         )
-    if isinstance(error, APIError):
-        return EngineLost(
-            f"Docker at {at.url} refuses: {clipped(str(error.explanation))}", "a socket filter must let GETs through"
-        )
+    if isinstance(error, APIError) and error.status_code != HTTPStatus.NOT_FOUND:
+        return EngineLost(f"Docker at {at.url} refuses: {clipped(str(error.explanation))}", LET_THROUGH)
     if isinstance(error, requests.Timeout | TimeoutError) or isinstance(cause, TimeoutError):
         return EngineLost(f"Docker at {at.url} does not answer in time", "look at its log: journalctl -u docker")
     if isinstance(error, TLSParameterError) or "SSL" in repr(error):
         return EngineLost(f"no TLS with Docker at {at.url}: {clipped(str(error))}", "check DOCKER_CERT_PATH")
-    if cause and code in (errno.ECONNRESET, errno.EPIPE):
+    if isinstance(cause, ConnectionResetError | BrokenPipeError):
         return EngineLost(f"Docker at {at.url} closed the connection", "it is asked again by itself")
     return EngineLost(
         f"what answers at {at.url} is not a Docker Engine: {clipped(str(error))}", "check DOCKER_HOST or docker.hosts"
@@ -51,7 +52,7 @@ def _os_error(error: BaseException) -> OSError | None:
         if id(each) in seen or not isinstance(each, BaseException):
             continue
         seen.add(id(each))
-        if isinstance(each, OSError) and each.errno is not None:
+        if isinstance(each, ConnectionError) or (isinstance(each, OSError) and each.errno is not None):
             return each
         queue += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
     return None

@@ -66,7 +66,7 @@ class Stack:
         self._dirty: set[str] = set()
         self._news = asyncio.Event()
         self._doors = asyncio.Semaphore(KNOCKS_AT_ONCE)
-        self._over = False
+        self._over: EngineLost | None = None
         self._clock = asyncio.get_running_loop().time
         self._told = self._reviewed = self._clock()
 
@@ -88,8 +88,7 @@ class Stack:
         await asyncio.sleep(self._told + DEBOUNCE - self._clock())
         self._news.clear()
         if self._over:
-            hint = "its last routes stay; it is asked for again every second"
-            raise EngineLost(f"Docker at {self._engine.endpoint.url} went away", hint)
+            raise self._over
         await self._refresh(GRACE)
         self._told = self._clock()
         return self._statement()
@@ -106,8 +105,8 @@ class Stack:
         self._dirty.add(name)
         self._news.set()
 
-    def _end(self) -> None:
-        self._over = True
+    def _end(self, why: EngineLost) -> None:
+        self._over = why
         self._news.set()
 
     def _statement(self) -> Statement:

@@ -1,5 +1,6 @@
 """What `GET /containers/ID/json` says, as Docker 20.10 said it of a real container, with the parts that tests vary."""
 
+import hashlib
 from typing import Any
 
 
@@ -23,7 +24,7 @@ def inspection(
     networks = addresses if addresses is not None else {"bridge": "10.9.0.2"}
     ports = published or {}
     return {
-        "Id": identity or f"{name:0<64}",
+        "Id": identity or hashlib.sha256(name.encode()).hexdigest(),
         "Created": "2026-11-20T06:36:42.233202486Z",
         "Path": "sh",
         "State": state,

@@ -5,6 +5,7 @@ import functools
 import threading
 
 import pytest
+from support.docker_heard import watching
 from support.engine import address, body, nonce
 from support.ports import free_port
 
@@ -40,9 +41,9 @@ async def test_two_containers_never_answer_for_each_other(engine, heard):
     assert await served(await heard.live("two")) == nonce(two)
 
 
-async def test_what_runs_already_is_listed(engine, watch):
+async def test_what_runs_already_is_listed(engine):
     api = await run(engine, "early", API)
-    async with watch(engine.url) as heard:
+    async with watching(engine.url) as heard:
         await heard.until(lambda: heard.words, "the first word")
         assert heard.route("api") is not None
         assert await served(await heard.live("api")) == nonce(api)
@@ -219,9 +220,9 @@ async def test_a_daemon_restart_is_survived(engine, heard, *, kill):
     assert await served(await heard.live("web")) == nonce(web)
 
 
-async def test_nothing_is_left_running_after_cancellation(engine, watch):
+async def test_nothing_is_left_running_after_cancellation(engine):
     before = set(threading.enumerate())
-    async with watch(engine.url) as heard:
+    async with watching(engine.url) as heard:
         await heard.until(lambda: heard.words, "the first word")
     for thread in set(threading.enumerate()) - before:
         thread.join(1)

@@ -1,0 +1,143 @@
+"""A Docker Engine's HTTP API on a Unix socket, replaying what tests put in: for what a real engine cannot be made to do.
+
+It writes down every request, can refuse a path, drop its event streams, and tell of a thousand containers at once.
+"""
+
+import json
+import queue
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from support.inspections import summary
+
+END = object()
+
+
+class Replay:
+    """`containers` maps ids to inspections; `refuse` maps the end of a path to a status."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"unix://{path}"
+        self.path = path
+        self.containers: dict[str, dict[str, Any]] = {}
+        self.refuse: dict[str, int] = {}
+        self.info: dict[str, Any] = {"OperatingSystem": "Debian", "SecurityOptions": ["name=seccomp,profile=default"]}
+        self.asked: list[tuple[str, str]] = []
+        self._streams: list[queue.Queue[Any]] = []
+
+    def put(self, inspection: dict[str, Any], *actions: str) -> None:
+        """This is how the container is now; each action is an event of it."""
+        self.containers[inspection["Id"]] = inspection
+        for action in actions:
+            self.emit(inspection["Id"], action)
+
+    def drop(self, identity: str) -> None:
+        del self.containers[identity]
+        self.emit(identity, "destroy")
+
+    def emit(self, identity: str, action: str) -> None:
+        self.send({"Type": "container", "Action": action, "Actor": {"ID": identity, "Attributes": {}}})
+
+    def send(self, event: dict[str, Any]) -> None:
+        for stream in self._streams:
+            stream.put(event)
+
+    def hang_up(self) -> None:
+        """Ends the event streams, as a daemon that stops."""
+        for stream in self._streams:
+            stream.put(END)
+        self._streams.clear()
+
+    def answer(self, path: str) -> Any:
+        """The JSON for a path without its version, None where there is nothing."""
+        if path == "/version":
+            return {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"}
+        if path == "/info":
+            return self.info
+        if path == "/containers/json":
+            return [summary(each) for each in list(self.containers.values())]
+        return self.containers.get(path.removeprefix("/containers/").removesuffix("/json"))
+
+    def subscribe(self) -> "queue.Queue[Any]":
+        stream: queue.Queue[Any] = queue.Queue()
+        self._streams.append(stream)
+        return stream
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: Any) -> None:
+        """A provider that was cancelled leaves without a word."""
+
+
+def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            path = "/" + path.split("/", 2)[2] if path.startswith("/v1.") else path
+            replay.asked.append(("GET", path))
+            refused = next((status for end, status in replay.refuse.items() if path.endswith(end)), 0)
+            if refused:
+                self._whole(refused, {"message": "not allowed"})
+            elif path == "/events":
+                self._events()
+            else:
+                found = replay.answer(path)
+                self._whole(
+                    200 if found is not None else 404, found if found is not None else {"message": "No such container"}
+                )
+
+        def do_POST(self) -> None:
+            replay.asked.append((self.command, self.path))
+            self._whole(403, {"message": "only GET"})
+
+        do_DELETE = do_PUT = do_HEAD = do_POST  # noqa: N815 # the names http.server looks for
+
+        def _whole(self, status: int, value: Any) -> None:
+            body = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _events(self) -> None:
+            stream = replay.subscribe()
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            with suppress(OSError):
+                while (event := stream.get()) is not END:
+                    line = json.dumps(event).encode() + b"\n"
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+                self.wfile.write(b"0\r\n\r\n")
+            self.close_connection = True
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Answer
+
+
+@contextmanager
+def replaying(path: Path) -> Iterator[Replay]:
+    replay = Replay(path)
+    with _Server(str(path), _handler(replay)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield replay
+        finally:
+            replay.hang_up()
+            server.shutdown()
+            thread.join()
+            path.unlink()
