@@ -157,9 +157,10 @@ def _value(kind: Kind, node: Node, place: str, problems: Problems) -> Any:
 
 def _element(kind: Kind, node: Node, place: str, problems: Problems) -> Any:
     try:
-        if isinstance(node, Scalar):
+        if isinstance(node, Scalar) and not node.is_null:
             return kind.read(node.text)
-        problems.add(node.line, place, f"{shown(node)} is not {kind.name}")
+        what = "an entry without a value" if isinstance(node, Scalar) else shown(node)
+        problems.add(node.line, place, f"{what} is not {kind.name}")
     except DevdnsError as error:
         problems.add(node.line, place, error)
     return UNSET

@@ -62,11 +62,12 @@ def schema() -> Schema:
             top.setdefault(section, closed)["properties"][name] = described
         else:
             top[section] = described
+    said: Schema = {"not": {"type": "null"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "devdns.yml",
         "type": ["object", "null"],
         "properties": top,
         "additionalProperties": False,
-        "not": {"type": "object", "required": ["zone", "zones"]},
+        "not": {"type": "object", "required": ["zone", "zones"], "properties": {"zone": said, "zones": said}},
     }

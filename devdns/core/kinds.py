@@ -213,7 +213,7 @@ def read_health(text: str) -> str:
 
 
 _WORDS: Schema = {"type": "string", "pattern": "^(?i:true|false|yes|no|on|off)$"}
-_TEXT: Schema = {"type": "string", "minLength": 1}
+_TEXT: Schema = {"type": ["string", "number", "boolean"]}  # all are read as written: a zone may be called `off`
 _TIME: Schema = {
     "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)?$"}]
 }

@@ -5,7 +5,7 @@ import time
 import jsonschema_rs
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devdns.core.config import (
@@ -167,6 +167,7 @@ PROBLEMS = [
     ("zone: a\nzone: b", ["2: zone: is there twice, first on line 1"]),
     ("zone: a\n\nzones: [b]", ["3: zones: zone is there too, on line 1 - keep one of them"]),
     ("zones: []", ["1: zones: needs at least one zone"]),
+    ("zones:\n- a\n-\n- null", ["3: zones: an entry without a value is not a zone, or a list of them", "4: zones: an entry without a value is not a zone, or a list of them"]),
     ("zones: [a, A.]", ["1: zones: holds one value twice"]),
     ("zones:\n- a_b\n- localhost\n- x.localhost\n- 127.0.0.1", [
         "2: zones: name 'a_b': label 'a_b' may hold only letters, digits and inner hyphens (RFC 1123)",
@@ -343,6 +344,7 @@ VALIDATOR = jsonschema_rs.validator_for(schema())
 
 
 @given(TREES)
+@settings(max_examples=300)
 def test_what_the_reader_accepts_the_schema_accepts(tree):
     assert VALIDATOR.is_valid(tree) or not accepted(yaml.safe_dump(tree))
 
