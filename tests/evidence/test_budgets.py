@@ -55,7 +55,7 @@ def test_resident_memory_with_every_provider_on():
     ):
         for _ in range(500):
             assert stack.get("api.dev.test")[0] == 200
-        assert stack.get("devdns.dev.test")[0] == 200
+        assert stack.get(f"devdns.dev.test:{stack.http[1]}")[0] == 200
         for _ in range(50):
             assert stack.dig("api.dev.test") == ["127.0.0.1"]
         pids = {each: stack.process.pid if each == "supervisor" else stack.pid(each) for each in RESIDENT}

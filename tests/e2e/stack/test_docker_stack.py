@@ -135,3 +135,25 @@ def test_control_killed_keeps_container_routes(engine, stack):
     while time.monotonic() < deadline:
         statuses.add(stack.get("api.dev.test")[0])
     assert statuses == {200}
+
+
+def test_nothing_is_imported_once_the_privileges_are_gone(engine, tmp_path):
+    """The way to the modules may be closed to the unprivileged user, as it is where Python lies below /root."""
+    engine.folder.chmod(0o711)
+    everything = {"DEVDNS_DOCKER_ENABLED": "true", "DEVDNS_MDNS_ENABLED": "true", "DEVDNS_DEBUG": "true"}
+    with Stack(tmp_path, "routes: {down: 1}\n", DOCKER_HOST=engine.url, **everything) as stack:
+        serves(stack, "api.dev.test", engine.run("api-1", API))
+        assert stack.get("down.dev.test")[0] == 502
+        assert stack.get("nobody.dev.test", headers={"Accept": "application/json"})[0] == 404
+        assert stack.get(f"devdns.dev.test:{stack.http[1]}")[0] == 200
+        assert stack.get(f"devdns.dev.test:{stack.http[1]}", "/api/v1/status")[0] == 200
+        assert stack.get("bücher.dev.test".encode("idna").decode())[0] == 404
+        assert stack.dig("api.dev.test", "TXT", "+tcp")
+        stack.run("add", "bücher", "5173", check=0)
+        stack.run("rm", "bücher", check=0)
+        assert stack.run("explain", "api").returncode == 0
+        stack.config.write_text("routes: {broken\n")
+        wait_until(lambda: stack.run("status").returncode == 1, what="the broken file")
+        log = stack.log()
+    assert '"debug"' in log
+    assert [line for line in log.splitlines() if "late import" in line] == []

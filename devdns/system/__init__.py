@@ -1,1 +1,0 @@
-"""What devdns changes on the machine: plan, apply, undo."""
