@@ -21,13 +21,13 @@ class Access:
 
         A query from the very address it came in on is this machine's: the kernel lets no other send from it.
         """
-        address = _plain(source)
-        if address.is_loopback or (address == _plain(listener) and not address.is_unspecified):
+        address = plain_address(source)
+        if address.is_loopback or (address == plain_address(listener) and not address.is_unspecified):
             return Client.LOOPBACK
         return Client.ALLOWED if any(address in network for network in self.networks) else None
 
 
-def _plain(text: str) -> Address:
+def plain_address(text: str) -> Address:
     """An address without scope; what a dual-stack socket shows as ::ffff:a.b.c.d is IPv4."""
     address = ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address

@@ -38,7 +38,7 @@ def answer(query: Query, table: RouteTable, settings: Settings) -> Reply | Forwa
         return _bare(query.fault or Rcode.FORMERR, settings)
     if question.qclass != CLASS_IN or question.qtype in (Type.AXFR, Type.IXFR):
         return _bare(Rcode.REFUSED, settings)
-    authority = authority_of(question, settings.zones)
+    authority = authority_of(question.name, settings.zones)
     if authority is None:
         return Forward(question) if settings.forwards else _bare(Rcode.REFUSED, settings)
     answers = _apex(question, authority, table) or _data(question, authority, table, settings)

@@ -7,7 +7,6 @@ from enum import Enum
 from msgspec import Struct
 
 from devdns.core.names import CONTROL_LABEL
-from devdns_resolver.query import Question
 from devdns_resolver.wirename import Labels
 
 LOCALHOST: Labels = (b"localhost",)
@@ -22,24 +21,22 @@ class Kind(Enum):
     TEST = "nothing exists outside the zones"
 
 
-class Authority(Struct, frozen=True):
-    """An apex (in the case of the question, so that it compresses) and the primary server its SOA and NS name."""
+class Authority(Struct, frozen=True, gc=False):
+    """An apex, and the primary server that its SOA and NS name."""
 
     kind: Kind
     apex: Labels
     primary: Labels
 
 
-def authority_of(question: Question, zones: tuple[Labels, ...]) -> Authority | None:
-    """The authority for the name asked, `zones` being ours, longest first; None outside all of them."""
-    name, asked = question.name, question.labels
+def authority_of(name: Labels, zones: tuple[Labels, ...]) -> Authority | None:
+    """The authority for a name in lower case, `zones` being ours, longest first; None outside all of them."""
     for zone in zones:
         if name[-len(zone) :] == zone:
-            apex = asked[-len(zone) :]
-            return Authority(Kind.ZONE, apex, (CONTROL_LABEL.encode(), *apex))
+            return Authority(Kind.ZONE, zone, (CONTROL_LABEL.encode(), *zone))
     for apex, kind in ((LOCALHOST, Kind.LOCALHOST), (TEST, Kind.TEST)):
         if name[-1:] == apex:
-            return Authority(kind, asked[-1:], LOCALHOST)
+            return Authority(kind, apex, LOCALHOST)
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct as Layout
+from typing import cast
 
 import dnslib  # type: ignore[import-untyped] # it ships no types
 from dnslib.label import DNSBuffer, DNSLabel  # type: ignore[import-untyped] # it ships no types
@@ -40,6 +41,23 @@ RDATA: dict[Type, Callable[..., dnslib.RD]] = {
 }
 
 
+class _Offsets(dict[Labels, int]):
+    """Where names stand in a message, whatever their case, for compression."""
+
+    def __contains__(self, labels: object) -> bool:
+        return super().__contains__(_folded(cast("Labels", labels)))
+
+    def __getitem__(self, labels: Labels) -> int:
+        return super().__getitem__(_folded(labels))
+
+    def __setitem__(self, labels: Labels, offset: int) -> None:
+        super().__setitem__(_folded(labels), offset)
+
+
+def _folded(labels: Labels) -> Labels:
+    return tuple(label.lower() for label in labels)
+
+
 def udp_limit(query: Query) -> int:
     """The largest reply this client takes over UDP; without EDNS 512 bytes."""
     return min(query.edns.size, UDP_SIZE) if query.edns else PLAIN_SIZE
@@ -55,7 +73,7 @@ def pack(data: bytes, query: Query, reply: Reply, limit: int) -> bytes:
 
 def _pack(data: bytes, query: Query, reply: Reply, *, tc: bool) -> bytes:
     buffer = DNSBuffer(_head(data, query, reply, tc=tc))
-    buffer.offset = len(buffer)
+    buffer.offset, buffer.names = len(buffer), _Offsets()
     if query.question is not None:
         buffer.append(data[HEADER : query.question.end])
         _remember(buffer, query.question.labels)

@@ -1,7 +1,7 @@
 """From bytes and an address to bytes: access, packed answers, the decision. Knows no sockets, raises nothing.
 
-A `Desk` belongs to one listener; the edges keep its `vantages` at hand, so that a query costs one look-up by its source
-address and one by its bytes.
+A `Desk` belongs to one address that is asked; the edges keep its `vantages` at hand, so that a query costs one look-up by
+its source address and one by its bytes.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import structlog
 
 from devdns.core.frames import Hello, TableView
 from devdns.core.routes import RouteTable
-from devdns_resolver.access import Access
+from devdns_resolver.access import Access, plain_address
 from devdns_resolver.answer import Forward, Reply, answer
 from devdns_resolver.codes import TCP_SIZE, Rcode
 from devdns_resolver.counters import Counters
 from devdns_resolver.packed import Answers, keep, recall, storable
 from devdns_resolver.packet import error, pack, udp_limit
 from devdns_resolver.query import Query, parse
-from devdns_resolver.settings import Client, Settings, settings_for
+from devdns_resolver.settings import LOOPBACK4, Client, Settings, settings_for
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ class Vantage:
 
 
 class Desk:
-    """One listener: the vantages of those who ask it, by source address. Emptied when the settings change."""
+    """One address that is asked: the vantages of those who ask it, by source address. Emptied when the settings change."""
 
     def __init__(self, transport: Transport, listener: str) -> None:
         self.transport: Transport = transport
@@ -57,7 +57,7 @@ class Responder:
     def __init__(self, view: TableView) -> None:
         self.view = view
         self.counters = Counters()
-        self._desks: list[Desk] = []
+        self._desks: dict[tuple[Transport, str], Desk] = {}
         self._by_class: dict[tuple[Transport, Client | None, str], Vantage] = {}
         self._access = Access()
         self._hello: Hello | None = None
@@ -65,10 +65,12 @@ class Responder:
         self._kept = 0
 
     def desk(self, transport: Transport, listener: str) -> Desk:
-        """A place for a listener bound to the address `listener`."""
-        desk = Desk(transport, listener)
-        self._desks.append(desk)
-        return desk
+        """The place of those who ask at the address `listener`; all of loopback is one."""
+        address = plain_address(listener)
+        key = (transport, LOOPBACK4 if address.is_loopback else str(address))
+        if key not in self._desks:
+            self._desks[key] = Desk(*key)
+        return self._desks[key]
 
     def refresh(self) -> None:
         """Notices a new table or new settings. The view changes between callbacks only: once per wake-up is enough."""
@@ -80,7 +82,7 @@ class Responder:
             self._access = Access(self._hello.config.dns.allow if self._hello else ())
             self._by_class.clear()
             self._kept = 0
-            for desk in self._desks:
+            for desk in self._desks.values():
                 desk.vantages.clear()
 
     def vantage(self, desk: Desk, source: str) -> Vantage:

@@ -7,12 +7,14 @@ import resource
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 
 from devdns.core.frames import TableView
 from devdns_resolver.counters import Counters
 from devdns_resolver.responder import Responder
 from devdns_resolver.tcp import Connection, Connections
 from devdns_resolver.udp import UdpListener
+from devdns_resolver.udp_any import udp_listener
 
 MAX_CONNECTIONS = 1_024
 #: Descriptors kept free for listeners, logs and the snapshot link.
@@ -40,10 +42,12 @@ class Resolver:
         """Takes over bound sockets (TCP ones listening) and answers on them from now on."""
         loop = asyncio.get_running_loop()
         self._connections = Connections(loop, self._responder, cap=self._cap, idle=self._idle)
+        accept = partial(Connection, self._connections)
         for sock in tcp:
-            self._servers.append(await self._listen(loop, self._connections, sock))
+            sock.setblocking(False)
+            self._servers.append(await loop.create_server(accept, sock=sock, backlog=BACKLOG))
         for sock in udp:
-            listener = UdpListener(sock, self._responder)
+            listener = udp_listener(sock, self._responder)
             listener.start(loop)
             self._udp.append(listener)
 
@@ -56,13 +60,6 @@ class Resolver:
         self._udp, self._servers = [], []
         if self._connections is not None:
             await self._hang_up(self._connections, grace)
-
-    async def _listen(
-        self, loop: asyncio.AbstractEventLoop, connections: Connections, sock: socket.socket
-    ) -> asyncio.Server:
-        desk = self._responder.desk("tcp", sock.getsockname()[0])
-        sock.setblocking(False)
-        return await loop.create_server(lambda: Connection(connections, desk), sock=sock, backlog=BACKLOG)
 
     async def _hang_up(self, connections: Connections, grace: float) -> None:
         for connection in connections:

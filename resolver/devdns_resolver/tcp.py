@@ -81,9 +81,9 @@ class Connections:
 class Connection(asyncio.Protocol):
     """One client. `_buffer` holds what came and is not answered yet: at most one read beyond an unfinished message."""
 
-    def __init__(self, connections: Connections, desk: Desk) -> None:
+    def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._desk = desk
+        self._desk: Desk
         self._transport: asyncio.Transport
         self._source = ""
         self._buffer = bytearray()
@@ -93,11 +93,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        if peer is None:  # gone already
+        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if peer is None or here is None:  # gone already
             self._transport.abort()
             return
-        self._source = peer[0]
+        self._source, self._desk = peer[0], self._connections.responder.desk("tcp", here[0])
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:

@@ -65,15 +65,17 @@ def bound(hosts: Sequence[str], port: int = 0) -> tuple[list[socket.socket], lis
 
 
 @contextlib.contextmanager
-def running(view: TableView, *hosts: str, port: int = 0, **limits: float) -> Iterator[Running]:
-    """A resolver on `hosts` (127.0.0.1 if none), stopped at the end."""
+def running(
+    view: TableView, *hosts: str, port: int = 0, udp: Sequence[socket.socket] = (), **limits: float
+) -> Iterator[Running]:
+    """A resolver on `hosts` (127.0.0.1 if none) and further UDP sockets, stopped at the end."""
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="resolver")
     thread.start()
     resolver = Resolver(view, **limits)
-    udp, tcp, chosen = bound(hosts or ("127.0.0.1",), port)
+    mine, tcp, chosen = bound(hosts or ("127.0.0.1",), port)
     try:
-        asyncio.run_coroutine_threadsafe(resolver.start(udp, tcp), loop).result(10)
+        asyncio.run_coroutine_threadsafe(resolver.start([*mine, *udp], tcp), loop).result(10)
         yield Running(view, resolver, chosen, loop)
     finally:
         asyncio.run_coroutine_threadsafe(resolver.stop(0.2), loop).result(10)

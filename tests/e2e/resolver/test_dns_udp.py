@@ -51,6 +51,26 @@ def test_still_answering_after_20000_random_and_mutated_packets(server: Running)
     assert server.resolver.counters.failures == 0
 
 
+@pytest.mark.parametrize("hosts", [("0.0.0.0", "::"), ("0.0.0.0",)])
+def test_a_socket_bound_to_no_address_replies_from_the_one_asked(hosts: tuple[str, ...]) -> None:
+    """The client's socket is connected: it hears nothing from elsewhere."""
+    with running(view(), *hosts) as server:
+        for host in ("127.0.0.1", "127.0.0.53", "127.1.2.3", *(["::1"] if "::" in hosts else [])):
+            for _ in range(2):
+                assert wire.rcode(exchange(host, server.port, wire.query())) == 0
+        assert len(server.resolver._responder._desks) <= 6
+
+
+def test_a_dual_stack_socket_answers_both_families() -> None:
+    udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    udp.bind(("::", 0))
+    port = udp.getsockname()[1]
+    with running(view(), udp=[udp]):
+        for host in ("127.0.0.53", "::1"):
+            assert wire.rcode(exchange(host, port, wire.query())) == 0
+
+
 def test_the_largest_datagram_is_survived(server: Running) -> None:
     assert wire.rcode(exchange("127.0.0.1", server.port, wire.query() + bytes(60_000))) == 1
 
