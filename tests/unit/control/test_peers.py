@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support.clean_clone import open_folder
+from support.stack import open_folder
 
 from devdns.control import peers
 

@@ -139,7 +139,7 @@ async def test_one_that_does_not_read_is_dropped_at_a_bound(tmp_path, monkeypatc
     await until(lambda: served.snapshots.following)
     async with Tail() as tail:
         await tail.until(lambda _: tail.follower.complete)
-        for turn in range(100):
+        for turn in range(30):
             served.replace(many(900, str(turn + 1)))
             await tail.until(equal(served))
         assert len(served.snapshots.following) == 1
