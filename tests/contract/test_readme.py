@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.clean_clone import open_folder
 from support.parts import need, need_root
 from support.source import ROOT
+from support.stack import open_folder
 from support.transcripts import blocks, run, steps
 
 from devdns.core import config

@@ -1,21 +1,10 @@
-"""Folders for strangers, and the tree as a stranger gets it: only what git keeps (or would keep), without environments, caches and build results."""
+"""The tree as a stranger gets it: only what git keeps (or would keep), without environments, caches and build results."""
 
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from support.source import ROOT
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """A temporary folder that every user may enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="devdns-test-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 def clean_clone(folder: Path) -> Path:

@@ -2,8 +2,9 @@
 
 import pytest
 from support.bare_root import as_stranger, debian, in_debian
-from support.clean_clone import clean_clone, open_folder
+from support.clean_clone import clean_clone
 from support.parts import need, need_root
+from support.stack import open_folder
 
 pytestmark = pytest.mark.netns
 
