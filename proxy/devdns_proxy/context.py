@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HeadKey = tuple[str, bytes, bytes, bytes]
 TICK = 0.25
+ORIGINS = 1_024
 
 
 class Context:
@@ -48,6 +49,7 @@ class Context:
         self.pool = Pool(self)
         self.hello: Hello | None = None
         self.zones = Zones(())
+        self._origins: dict[str, Origin] = {}
         self._ids = os.urandom(10).hex().encode()
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -82,10 +84,17 @@ class Context:
         self.hello = self.view.hello
         self.zones = Zones(self.hello.config.zones) if self.hello is not None else Zones(())
         self.heads.clear()
+        self._origins.clear()
 
     def origin(self, address: str) -> Origin:
         """Where requests of a client at `address` come from, under the hello in force."""
-        return Origin(address, self.hello.instance if self.hello is not None else "", self.zones)
+        origin = self._origins.get(address)
+        if origin is None:
+            origin = Origin(address, self.hello.instance if self.hello is not None else "", self.zones)
+            if len(self._origins) >= ORIGINS:
+                self._origins.clear()
+            self._origins[address] = origin
+        return origin
 
     def request_id(self) -> bytes:
         """A new request id: random per process, counted within it; it has to be unique, not secret."""

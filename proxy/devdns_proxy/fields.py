@@ -1,15 +1,18 @@
 """The grammar that request heads, response heads and trailers share (RFC 9110 section 5, RFC 9112 section 5).
 
-Bytes in, bytes out. One expression accepts a whole block of field lines or nothing: no folding, no bare CR or LF, no
-NUL, no space before the colon, so that what passes here has one reading only.
+Bytes in, bytes out. A block of field lines is accepted whole or not at all: no folding, no bare CR or LF, no NUL,
+no space before the colon, so that what passes here has one reading only.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Set
+from functools import lru_cache
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 TEXT = rb"[\t\x20-\x7e\x80-\xff]"
+LINE = re.compile(TOKEN + rb"++:" + TEXT + rb"*+")
 BLOCK = re.compile(rb"(?:" + TOKEN + rb"++:" + TEXT + rb"*+\r\n)*+\r\n")
 DIGITS = re.compile(rb"[0-9]{1,18}")
 #: A CR or LF that is not part of CRLF, or a NUL; the last byte may be the CR of a pair that is still on its way.
@@ -48,14 +51,26 @@ NOT_IN_TRAILERS = HOP_BY_HOP | {
 FORWARDED_PREFIX = b"x-forwarded-"
 
 
-def options(values: list[bytes]) -> set[bytes]:
+def options(values: list[bytes] | None) -> frozenset[bytes]:
     """The members of comma-separated lists, lower case, empty ones dropped."""
-    members = {member.strip(b" \t").lower() for value in values for member in value.split(b",")}
+    if not values:
+        return NOTHING
+    whole = values[0] if len(values) == 1 else b",".join(values)
+    return _members(whole) if len(whole) <= MAX_CACHED else _members.__wrapped__(whole)
+
+
+NOTHING: frozenset[bytes] = frozenset()
+MAX_CACHED = 64
+
+
+@lru_cache(256)
+def _members(value: bytes) -> frozenset[bytes]:
+    members = {member.strip(b" \t").lower() for member in value.split(b",")}
     members.discard(b"")
-    return members
+    return frozenset(members)
 
 
-def without(lines: list[bytes], names: set[bytes]) -> list[bytes]:
+def without(lines: list[bytes], names: Set[bytes]) -> list[bytes]:
     """The lines whose field name is not in `names` (lower case)."""
     return [line for line in lines if line[: line.index(b":")].lower() not in names]
 
@@ -64,7 +79,7 @@ def trailers(block: bytes) -> bytes | None:
     """A trailer section with its closing CRLF, less the fields that must not be there; None when it is malformed."""
     if not BLOCK.fullmatch(block):
         return None
-    lines = without([line for line in block[:-2].split(b"\r\n") if line], set(NOT_IN_TRAILERS))
+    lines = without([line for line in block[:-2].split(b"\r\n") if line], NOT_IN_TRAILERS)
     lines = [line for line in lines if not alias(line).startswith(FORWARDED_PREFIX)]
     return b"".join(line + b"\r\n" for line in lines) + b"\r\n"
 

@@ -7,11 +7,12 @@ target, request id) stays outside. Anything that two parsers could read in two w
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
 from devdns.core.names import Zones, parse_authority
-from devdns_proxy.fields import BLOCK, DIGITS, FORWARDED_PREFIX, HOP_BY_HOP, TOKEN, alias, options, without
+from devdns_proxy.fields import DIGITS, FORWARDED_PREFIX, HOP_BY_HOP, LINE, TOKEN, options, without
 
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,64}+) ([\x21-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
 OTHER_VERSION = re.compile(TOKEN + rb"{1,64}+ [\x21-\x7e\x80-\xff]++ HTTP/[0-9]\.[0-9]\r\n")
@@ -21,6 +22,7 @@ HOP = b"devdns-hop"
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))  # RFC 9110 section 9.2.2
 
 SPECIAL = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"forwarded", b"x-request-id", b"x-real-ip", HOP}
+NEVER_NOMINATED = SPECIAL | {b"close"}
 
 
 class HeadRefused(Exception):
@@ -32,8 +34,8 @@ class HeadRefused(Exception):
         self.reason = reason
 
 
-class Origin(Struct, frozen=True, gc=False):
-    """Where a connection comes from and who answers it: constant for all its requests."""
+class Origin(Struct, frozen=True, gc=False, eq=False):
+    """Where a connection comes from and who answers it: constant for all its requests, and compared by identity."""
 
     address: str
     instance: str
@@ -98,49 +100,49 @@ def form(method: bytes, target: bytes, authority: bytes) -> bytes:
 def _same(one: bytes, other: bytes) -> bool:
     """Two authorities of the scheme http that mean the same host and port."""
     first, second = parse_authority(one.decode("latin-1")), parse_authority(other.decode("latin-1"))
-    return first is not None and second is not None and _place(*first) == _place(*second)
+    return first is not None and second is not None and _defaulted(*first) == _defaulted(*second)
 
 
-def _place(host: str, port: int | None) -> tuple[str, int]:
+def _defaulted(host: str, port: int | None) -> tuple[str, int]:
     return host, 80 if port is None else port
 
 
 def read_block(block: bytes, minor: bytes, origin: Origin) -> Meaning:
     """The meaning of a field block (with its closing empty line) of an HTTP/1.`minor` request; raises `HeadRefused`."""
-    if not BLOCK.fullmatch(block):
-        raise HeadRefused(400, "a header line is malformed")
     kept, special = _sort(block)
-    offered = options(special.get(b"connection", []))
+    offered = options(special.get(b"connection"))
     length, chunked = _framing(special, minor)
-    host, authority, port = _host(special.get(b"host", []))
-    expect = _expect(special.get(b"expect", []), minor)
+    place = _place_of(special.get(b"host"), origin)
+    expect = _expect(special.get(b"expect"), minor)
     upgrade = b""
-    if minor == b"1" and b"upgrade" in offered and length is None and not chunked:
+    if b"upgrade" in offered and minor == b"1" and length is None and not chunked:
         upgrade = _upgrade(special.get(b"upgrade", []))
-    nominated = offered - SPECIAL - {b"close"}
+    nominated = offered - NEVER_NOMINATED
     if nominated:
         kept = without(kept, nominated)
-    request_id = _request_id(special.get(b"x-request-id", []))
-    hops = b", ".join(special.get(HOP, []))
-    lines = [*kept, *_ours(origin, authority, port, hops)]
+    request_id = _request_id(special.get(b"x-request-id"))
+    hops = special.get(HOP)
+    kept.append(place.vouched)
+    kept.append(b"Devdns-Hop: " + b", ".join([*hops, place.instance]) if hops else place.hop)
     if request_id:
-        lines.append(b"X-Request-ID: " + request_id)
+        kept.append(b"X-Request-ID: " + request_id)
     if chunked:
-        lines.append(b"Transfer-Encoding: chunked")
+        kept.append(b"Transfer-Encoding: chunked")
     elif length is not None:
-        lines.append(b"Content-Length: %d" % length)
+        kept.append(b"Content-Length: %d" % length)
     if expect:
-        lines.append(b"Expect: 100-continue")
+        kept.append(b"Expect: 100-continue")
     if upgrade:
-        lines += [b"Connection: Upgrade", b"Upgrade: " + upgrade]
+        kept.append(b"Connection: Upgrade\r\nUpgrade: " + upgrade)
+    kept.append(b"")
     return Meaning(
-        host=host,
-        authority=authority,
-        fields=b"\r\n".join(lines) + b"\r\n",
+        host=place.host,
+        authority=place.authority,
+        fields=b"\r\n".join(kept),
         request_id=request_id,
         keep=b"close" not in offered and (minor == b"1" or b"keep-alive" in offered),
-        own=origin.zones.is_own(host),
-        loop=origin.instance.encode().lower() in options([hops]),
+        own=place.own,
+        loop=hops is not None and place.instance.lower() in options(hops),
         length=length,
         chunked=chunked,
         expect=expect,
@@ -149,22 +151,40 @@ def read_block(block: bytes, minor: bytes, origin: Origin) -> Meaning:
     )
 
 
+KEPT, DROPPED = b"", b"-"
+
+
 def _sort(block: bytes) -> tuple[list[bytes], dict[bytes, list[bytes]]]:
     """Lines that travel on as they came, and the values of those that do not. What a client spoofs is in neither."""
+    if not block.endswith(b"\r\n\r\n"):
+        raise HeadRefused(400, "a request needs exactly one Host field")  # the block holds no line at all
+    known = _kind if len(block) <= MAX_REMEMBERED else _kind.__wrapped__
     kept: list[bytes] = []
     special: dict[bytes, list[bytes]] = {}
     for line in block[:-4].split(b"\r\n"):
-        name = line[: line.find(b":")].lower()
-        if name in SPECIAL:
-            special.setdefault(name, []).append(line[len(name) + 1 :].strip(b" \t"))
-        elif not (name.startswith(FORWARDED_PREFIX) or (b"_" in name and _spoofs(line))):
+        kind = known(line)
+        if kind is KEPT:
             kept.append(line)
-    return [line for line in kept if line], special
+        elif kind is not DROPPED:
+            special.setdefault(kind, []).append(line[len(kind) + 1 :].strip(b" \t"))
+    return kept, special
 
 
-def _spoofs(line: bytes) -> bool:
-    name = alias(line)
-    return name in SPECIAL or name.startswith(FORWARDED_PREFIX)
+#: Most lines of a client's next request were in its last one, and a line's kind depends on nothing but its bytes. Lines of
+#: larger blocks are not remembered, so that all of them together stay under 4 MiB.
+MAX_REMEMBERED = 4_096
+
+
+@lru_cache(1_024)
+def _kind(line: bytes) -> bytes:
+    """`KEPT`, `DROPPED`, or the lower-case name of a field that is read here; raises `HeadRefused` for a malformed line."""
+    if not LINE.fullmatch(line):
+        raise HeadRefused(400, "a header line is malformed")
+    name = line[: line.index(b":")].lower()
+    if name in SPECIAL:
+        return name
+    plain = name.replace(b"_", b"-")  # CGI-like backends cannot tell X_Forwarded_For from X-Forwarded-For
+    return DROPPED if plain in SPECIAL or plain.startswith(FORWARDED_PREFIX) else KEPT
 
 
 def _framing(special: dict[bytes, list[bytes]], minor: bytes) -> tuple[int | None, bool]:
@@ -185,16 +205,53 @@ def _framing(special: dict[bytes, list[bytes]], minor: bytes) -> tuple[int | Non
     return int(lengths[0]), False
 
 
-def _host(values: list[bytes]) -> tuple[str, bytes, int | None]:
-    if len(values) != 1:
+class Place(Struct, frozen=True, gc=False):
+    """What a Host value means for a client: whose name it is, and the lines we vouch for."""
+
+    host: str
+    authority: bytes
+    own: bool
+    vouched: bytes
+    hop: bytes
+    instance: bytes
+
+
+MAX_AUTHORITY = 300
+
+
+def _place_of(values: list[bytes] | None, origin: Origin) -> Place:
+    if values is None or len(values) != 1:
         raise HeadRefused(400, "a request needs exactly one Host field")
-    parsed = parse_authority(values[0].decode("latin-1"))
+    if len(values[0]) > MAX_AUTHORITY:
+        raise HeadRefused(400, "the Host field is malformed")
+    return _read_place(values[0], origin)
+
+
+@lru_cache(256)
+def _read_place(authority: bytes, origin: Origin) -> Place:
+    """The port is the one the client believes in, as Traefik has it: Host's own, else the scheme's."""
+    parsed = parse_authority(authority.decode("latin-1"))
     if parsed is None:
         raise HeadRefused(400, "the Host field is malformed")
-    return parsed[0], values[0], parsed[1]
+    host, port = parsed
+    address, scheme, instance = origin.address.encode(), origin.scheme.encode(), origin.instance.encode()
+    vouched = (
+        b"X-Forwarded-For: " + address,
+        b"X-Forwarded-Host: " + authority,
+        b"X-Forwarded-Proto: " + scheme,
+        b"X-Forwarded-Port: %d" % (port or (443 if origin.scheme == "https" else 80)),
+        b'Forwarded: for=%b;host="%b";proto=%b' % (_node(address), authority, scheme),
+    )
+    own = origin.zones.is_own(host)
+    return Place(host, authority, own, b"\r\n".join(vouched), b"Devdns-Hop: " + instance, instance)
 
 
-def _expect(values: list[bytes], minor: bytes) -> bool:
+def _node(address: bytes) -> bytes:
+    """An address as `Forwarded` has it (RFC 7239 section 6)."""
+    return b'"[%b]"' % address if b":" in address else address
+
+
+def _expect(values: list[bytes] | None, minor: bytes) -> bool:
     """True when the client waits for 100 Continue; an HTTP/1.0 one cannot (RFC 9110 section 10.1.1)."""
     if not values or minor == b"0":
         return False
@@ -214,20 +271,5 @@ def _key(lines: list[bytes]) -> bytes:
     return keys[0] if len(keys) == 1 else b""
 
 
-def _request_id(values: list[bytes]) -> bytes:
-    return values[0] if len(values) == 1 and REQUEST_ID.fullmatch(values[0]) else b""
-
-
-def _ours(origin: Origin, authority: bytes, port: int | None, hops: bytes) -> tuple[bytes, ...]:
-    """The fields we vouch for. The port is the one the client believes in, as Traefik has it: Host's, else the scheme's."""
-    address, scheme = origin.address.encode(), origin.scheme.encode()
-    node = b'"[%b]"' % address if b":" in address else address
-    own = origin.instance.encode()
-    return (
-        b"X-Forwarded-For: " + address,
-        b"X-Forwarded-Host: " + authority,
-        b"X-Forwarded-Proto: " + scheme,
-        b"X-Forwarded-Port: %d" % (port or (443 if origin.scheme == "https" else 80)),
-        b'Forwarded: for=%b;host="%b";proto=%b' % (node, authority, scheme),
-        b"Devdns-Hop: " + (hops + b", " + own if hops else own),
-    )
+def _request_id(values: list[bytes] | None) -> bytes:
+    return values[0] if values is not None and len(values) == 1 and REQUEST_ID.fullmatch(values[0]) else b""

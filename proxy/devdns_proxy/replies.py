@@ -52,7 +52,7 @@ def read_reply(data: bytes) -> Reply:
         raise ReplyRefused("the status line is malformed")
     minor, status = line[1], int(line[2])
     kept, special = _sort(_clean(data[line.end() :]))
-    offered = options(special.get(b"connection", []))
+    offered = options(special.get(b"connection"))
     nominated = offered - SPECIAL - {b"close"}
     if nominated:
         kept = without(kept, nominated)
