@@ -4,7 +4,12 @@ import os
 from collections.abc import Generator
 from typing import Any
 
+import hypothesis
 import pytest
+
+# How long an example takes says how busy the machine is; a test that bounds time says so itself.
+hypothesis.settings.register_profile("devdns", deadline=None)
+hypothesis.settings.load_profile("devdns")
 
 pytest_plugins = ["support.engine"]
 

@@ -158,10 +158,15 @@ class FileProvider:
         """Looks at the file until what it says can be believed."""
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE
-        seen = await asyncio.to_thread(self._look)
-        while (wait := beat(self._good, seen)) and loop.time() < end and await ear.changed(wait):
-            seen = await asyncio.to_thread(self._look)
+        seen, wait = await asyncio.to_thread(self._weighed)
+        while wait and loop.time() < end and await ear.changed(wait):
+            seen, wait = await asyncio.to_thread(self._weighed)
         return seen
+
+    def _weighed(self) -> tuple[Seen, float]:
+        """A look and how long to wait before it is believed; reads and parses, so it runs in a thread."""
+        seen = self._look()
+        return seen, beat(self._good, seen)
 
     def _look(self) -> Seen:
         signature = self._signature()

@@ -6,6 +6,7 @@ Folders are watched, not files: editors replace a file by renaming another one o
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import PurePath
 from typing import Any
@@ -29,6 +30,7 @@ class Ear:
 
     async def open(self) -> None:
         """Begins to listen: what changes after this returns is heard."""
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells every change at INFO
         events = awatch(
             *self.folders,
             watch_filter=self._wanted,
