@@ -6,6 +6,7 @@ are called, so that `devdns routes` does not pay for what `devdns up` needs.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -107,8 +108,8 @@ def _surprise(error: Exception, switches: Switches) -> int:
 
 def _complain(text: str) -> None:
     paint = style(sys.stderr)
-    for line in text.splitlines():
-        say(f"{paint('devdns:', 'red')} {clean(line)}", stream=sys.stderr)
+    with contextlib.suppress(ReaderGone):
+        say(*(f"{paint('devdns:', 'red')} {clean(line)}" for line in text.splitlines()), stream=sys.stderr)
 
 
 def _silence_stdout() -> None:

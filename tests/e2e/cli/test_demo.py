@@ -17,9 +17,12 @@ from devdns.cli.demo_stack import DNS_CANDIDATES, HTTP_CANDIDATES
 
 @pytest.fixture
 def temporary(tmp_path):
+    """Where the demo makes its folder; a stack that a failing test leaves behind is stopped."""
     folder = tmp_path / "tmp"
     folder.mkdir()
-    return folder
+    yield folder
+    for left in folder.iterdir():
+        run("down", "--state-dir", left)
 
 
 def test_check(temporary):
