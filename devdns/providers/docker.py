@@ -10,8 +10,8 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
-from devdns.core.config import DockerConfig
 from devdns.core.names import Zones
+from devdns.core.settings import DockerConfig
 from devdns.core.sources import Statement, Trouble
 from devdns.providers.docker_hosts import Endpoint, EngineLost, endpoint
 from devdns.providers.docker_routes import Rules

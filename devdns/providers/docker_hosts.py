@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -129,8 +130,18 @@ def _json(path: Path) -> dict[str, Any]:
 def _expanded(place: str, environ: Mapping[str, str]) -> str:
     """`~` and `$XDG_RUNTIME_DIR` filled in."""
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    home = environ.get("HOME") or str(Path("~").expanduser())
-    return place.replace("$XDG_RUNTIME_DIR", runtime).replace("~", home, 1)
+    return place.replace("$XDG_RUNTIME_DIR", runtime).replace("~", _home(environ), 1)
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    """The home of the user we are: under sudo HOME may still be root's, which we cannot enter once privileges are gone."""
+    home = environ.get("HOME", "")
+    if os.access(home, os.X_OK):
+        return home
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return home
 
 
 def _is_loopback(name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -32,6 +32,8 @@ REVIEW = 30.0
 #: A service that listens late is knocked at more and more rarely, and given up on (`Reach.tired`) after `PATIENCE`.
 FIRST_KNOCK, LAST_KNOCK, PATIENCE = 0.01, 1.0, 15.0
 KNOCKS_AT_ONCE = 64
+#: How many containers are inspected for one statement: in a burst the first ones are live before the last ones are known.
+SOME = 64
 
 
 class Seen:
@@ -63,7 +65,7 @@ class Stack:
         self._rules = rules
         self._seen: dict[str, Seen] = {}
         self._mute: dict[str, Refusal] = {}
-        self._dirty: set[str] = set()
+        self._dirty: dict[str, None] = {}  # as an ordered set: first come, first inspected
         self._news = asyncio.Event()
         self._doors = asyncio.Semaphore(KNOCKS_AT_ONCE)
         self._over: EngineLost | None = None
@@ -75,7 +77,10 @@ class Stack:
         await self._engine.connect()
         self._rules = replace(self._rules, ground=self._engine.ground)
         await self._review()
-        await self._refresh(FIRST_GRACE)
+        fresh: list[Seen] = []
+        while self._dirty:
+            fresh += await self._refresh()
+        await _knocked(fresh, FIRST_GRACE)
         self._news.set()
 
     async def settled(self) -> Statement:
@@ -89,7 +94,7 @@ class Stack:
         self._news.clear()
         if self._over:
             raise self._over
-        await self._refresh(GRACE)
+        await _knocked(await self._refresh(), GRACE)
         self._told = self._clock()
         return self._statement()
 
@@ -102,7 +107,7 @@ class Stack:
         await asyncio.gather(*seekers, return_exceptions=True)
 
     def _hear(self, name: str) -> None:
-        self._dirty.add(name)
+        self._dirty[name] = None
         self._news.set()
 
     def _end(self, why: EngineLost) -> None:
@@ -122,17 +127,17 @@ class Stack:
         gone = self._seen.keys() - listed.keys()
         new = {name for name, each in listed.items() if name not in self._seen and _concerns(each)}
         stale = {name for name, seen in self._seen.items() if name in listed and is_stale(seen.container, listed[name])}
-        self._dirty |= gone | new | stale
+        self._dirty |= dict.fromkeys(sorted(gone | new | stale))
 
-    async def _refresh(self, grace: float) -> None:
-        """Inspects what changed, and waits `grace` seconds for the first knocks at it."""
-        names, self._dirty = self._dirty, set()
+    async def _refresh(self) -> list[Seen]:
+        """Inspects some of what changed, the rest being news again. Returns what is being knocked at now."""
+        names = list(islice(self._dirty, SOME))
+        for name in names:
+            del self._dirty[name]
+        if self._dirty:
+            self._news.set()
         found = await asyncio.gather(*(self._engine.inspect(name) for name in names))
-        fresh = [seen for name, each in zip(names, found, strict=True) if (seen := self._put(name, each))]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                for seen in fresh:
-                    await seen.knocked.wait()
+        return [seen for name, each in zip(names, found, strict=True) if (seen := self._put(name, each))]
 
     def _put(self, name: str, found: Container | Refusal | None) -> Seen | None:
         """Takes in what an inspection found. Returns what is being knocked at now."""
@@ -167,7 +172,7 @@ class Stack:
         """Those that use this container's network are reached where it is."""
         sharers = {other for other, each in self._seen.items() if each.container.shares == name}
         if sharers:
-            self._dirty |= sharers
+            self._dirty |= dict.fromkeys(sharers)
             self._news.set()
 
     def _joined(self, container: Container) -> Container:
@@ -195,6 +200,14 @@ class Stack:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LAST_KNOCK)
+
+
+async def _knocked(fresh: Iterable[Seen], grace: float) -> None:
+    """Waits until each has been knocked at once, for `grace` seconds at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(grace):
+            for seen in fresh:
+                await seen.knocked.wait()
 
 
 def _concerns(summary: Mapping[str, Any]) -> bool:

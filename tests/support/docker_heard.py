@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from devdns.core.config import DockerConfig
 from devdns.core.names import Claim, Zones
 from devdns.core.routes import Route, State
+from devdns.core.settings import DockerConfig
 from devdns.core.sources import Refusal, Statement, Trouble
 from devdns.core.store import RouteStore
 from devdns.providers.docker import DockerProvider

@@ -9,8 +9,8 @@ import sys
 
 import msgspec
 
-from devdns.core.config import DockerConfig
 from devdns.core.names import Zones
+from devdns.core.settings import DockerConfig
 from devdns.providers.docker import DockerProvider
 
 

@@ -9,8 +9,8 @@ from support.docker_heard import watching
 from support.inspections import inspection
 from support.replay import replaying
 
-from devdns.core.config import DockerConfig
 from devdns.core.routes import State, Target
+from devdns.core.settings import DockerConfig
 from devdns.core.sources import Statement
 from devdns.providers import docker_engine, docker_hosts, docker_stack
 
