@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from devdns.control.registry import Unheard
 from devdns.control.shapes import error_shape, text
 from devdns.core.errors import ConfigRefused, DevdnsError, NameRefused, TargetRefused
 
@@ -58,6 +59,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPException as error:
         return _of_http(request, error)
+    except Unheard as error:
+        return refusal(503, one_line(error))
     except DevdnsError as error:
         return refusal(400, one_line(error), _kind(error))
     except (msgspec.DecodeError, UnicodeError) as error:

@@ -54,6 +54,10 @@ class FileRefused(DevdnsError):
     exit_code = 2
 
 
+class Unheard(DevdnsError):
+    """What was written was not stated by its source in time."""
+
+
 class Registry:
     """`file_provider` makes the provider of a routes file; `tell` sends a change to the followers; `main` is the file of `up`."""
 
@@ -67,7 +71,7 @@ class Registry:
     ) -> None:
         self.zones = zones
         self.port = port
-        self.main = os.path.normpath(main) if main else None
+        self.main = _normal(main) if main else None
         self.store = RouteStore()
         self.events = Events()
         self.sources = Sources(self.store, self._published)
@@ -142,7 +146,7 @@ class Registry:
         return next((route for route in self.store.stated("manual") if route.claim == claim), None)
 
     async def put(self, route: Route) -> bool:
-        """Adds or replaces a manual route, in force on return; True when its claim is new. Raises OSError on a full disk."""
+        """Adds or replaces a manual route, in force on return; True when its claim is new. Raises OSError or `Unheard`."""
         before = self.manual_route(route.claim)
         if before != route:
             await self._told(lambda: self._manual.put(route))
@@ -155,7 +159,8 @@ class Registry:
     async def _told(self, tell: Callable[[], None]) -> None:
         said = self.sources["manual"].said
         tell()
-        await self.sources.spoken("manual", said)
+        if not await self.sources.spoken("manual", said):
+            raise Unheard("the route is written down, but not in force yet", "see devdns status")
 
     def refuse_loops(self, targets: Iterable[Target], listeners: Iterable[Address]) -> None:
         """Raises `TargetRefused` for a target that is devdns itself."""
@@ -177,6 +182,7 @@ class Registry:
 
     async def detach(self, path: str) -> bool:
         """Takes a routes file and its routes away; False when it is not attached. Raises `FileRefused` for the main file."""
+        path = _normal(path)
         if path == self.main:
             raise FileRefused(f"{path!r} is this devdns's own configuration", "stop it with: devdns down")
         if path not in self.attached:
@@ -193,4 +199,9 @@ def _attachable(path: str) -> str:
         raise FileRefused(f"{path[:200]!r} is not an absolute path", "write it like /home/me/shop/devdns.yml")
     if not Path(path).is_file():
         raise FileRefused(f"{path!r} is not a file that devdns can read")
+    return _normal(path)
+
+
+def _normal(path: str) -> str:
+    """One spelling for one path, links not followed: the link is what is watched."""
     return os.path.normpath(path)
