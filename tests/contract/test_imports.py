@@ -40,7 +40,7 @@ OWNERS = {
     "requests": ("devdns.providers.docker*",),
     "structlog": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "urllib3": ("devdns.providers.docker*",),
-    "uvloop": ("devdns.process", "devdns.app"),
+    "uvloop": ("devdns.process", "devdns.app", "devdns_bench"),
     "watchfiles": ("devdns.providers.file*",),
     "yaml": ("devdns.core",),
     "zeroconf": ("devdns.providers.mdns*",),

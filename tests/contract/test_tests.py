@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,13 @@ def _called(node: ast.AST) -> Iterator[str]:
             yield function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
+@cache
 def _asserting() -> set[str]:
     """Names of all functions that assert, or that call one which does."""
-    bodies = {function.name: function for path in FILES for function in _functions(path)}
-    found = {name for name, body in bodies.items() if any(isinstance(node, ast.Assert) for node in ast.walk(body))}
-    found |= JUDGES
-    while more := {name for name, body in bodies.items() if name not in found and found & set(_called(body))}:
+    bodies = [function for path in FILES for function in _functions(path)]
+    found = JUDGES | {body.name for body in bodies if any(isinstance(node, ast.Assert) for node in ast.walk(body))}
+    calls = [(body.name, set(_called(body))) for body in bodies]
+    while more := {name for name, called in calls if name not in found and found & called}:
         found |= more
     return found
 

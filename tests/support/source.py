@@ -21,6 +21,7 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Dotted module name -> file, for all five packages."""
     return {
