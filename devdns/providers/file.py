@@ -25,7 +25,7 @@ from devdns.providers.file_watch import Ear
 
 #: Seconds of quiet before bad news is believed: a loss that reads well, and what cannot be read.
 LOSS_BEAT = 0.02
-ERROR_BEAT = 0.05
+ERROR_BEAT = 0.1
 #: A file that is written all the time is believed after so many seconds at the latest.
 PATIENCE = 0.5
 #: How often the file is looked at without an event: network file systems send none.
