@@ -19,7 +19,9 @@ demo: $(VENV)/run.stamp ## names instead of ports, on bundled sample services, u
 test: parts lint types unit e2e ## lint, types and every test; installs what they need first
 
 evidence: parts ## the long versions: full repetitions, cost measurements, soaks, a bare machine
-	@$(PYTEST) -m evidence tests
+	@$(PYTEST) -m evidence -s tests
+	@$(PYTHON_BIN) -m devdns_bench.dns_cost
+	@$(PYTHON_BIN) -m devdns_bench.http_cost
 
 lint: $(VENV)/test.stamp ## style only
 	@$(VENV)/bin/ruff check --quiet $(PACKAGES)
