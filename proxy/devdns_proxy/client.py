@@ -54,12 +54,12 @@ class Client(Exchange):
             self.steer()
 
     def eof_received(self) -> bool:
-        """The client sends no more. It may have left, or wait for its answers: it gets a moment for those."""
+        """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""
         self._left = True
         if self._state != BUSY:
             return False
         self._context.loop.call_later(self._context.limits.leave_time, self.transport.abort)
-        return self._body is None
+        return self._body is None or self._upstream is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the signature is asyncio's
         if self._state == BUSY:
@@ -85,6 +85,8 @@ class Client(Exchange):
     def steer(self) -> None:
         full = self._upstream is not None and self._upstream.full and self._body is not None
         reading = not full and (self._state != BUSY or len(self._held) <= self._context.limits.ahead)
+        if self._left and self._upstream is not None and self._body is not None:
+            self.transport.abort()  # the rest of the body will never come
         if reading == self._reading or self._left or self.transport.is_closing():
             return
         self._reading = reading

@@ -267,6 +267,16 @@ async def test_a_client_that_only_closed_its_side_gets_its_answers():
         assert (await wire.rest()).count(b"ok") == 3
 
 
+async def test_a_client_that_closed_its_side_after_a_whole_body_gets_its_answer_and_one_that_cut_it_does_not():
+    async with backend(answering(OK)) as service, running(route("api", service.port)) as proxy:
+        for data, answered in ((POST, True), (POST[:-1], False)):
+            async with await proxy.connect() as wire:
+                await wire.send(data)
+                wire.writer.write_eof()
+                with suppress(ConnectionResetError):
+                    assert (await wire.rest()).startswith(b"HTTP/1.1 200") is answered
+
+
 MANY = 64 << 20
 PIECE = b"x" * 65_536
 
