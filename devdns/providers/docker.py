@@ -49,7 +49,7 @@ class DockerProvider:
                         async for said in statements:
                             known, pause = None if at.named else at, FIRST_PAUSE
                             yield said
-                elif said is None:
+                elif not isinstance(said, Statement):
                     said = Statement()
                     yield said
             except EngineLost as error:

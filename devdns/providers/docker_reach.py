@@ -110,6 +110,8 @@ async def _connect(host: str, port: int, within: float) -> tuple[Knock, socket.s
         open_, sock = sock, None
     except OSError as error:
         return (Knock.REFUSED if error.errno == errno.ECONNREFUSED else Knock.SILENT), None
+    except UnicodeError:  # a host that is no name at all
+        return Knock.SILENT, None
     finally:
         if sock is not None:
             sock.close()

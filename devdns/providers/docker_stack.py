@@ -10,13 +10,12 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import chain, islice
-from typing import Any
 
 from msgspec.structs import replace
 
 from devdns.core.routes import Route
 from devdns.core.sources import Refusal, Statement
-from devdns.providers.docker_container import Container, Reach, is_stale
+from devdns.providers.docker_container import COMPOSE, Container, Reach, is_stale
 from devdns.providers.docker_engine import Engine
 from devdns.providers.docker_hosts import Endpoint, EngineLost
 from devdns.providers.docker_labels import PREFIX
@@ -64,6 +63,7 @@ class Stack:
         self._engine = Engine(at, self._hear, self._end)
         self._rules = rules
         self._seen: dict[str, Seen] = {}
+        self._sharers: set[str] = set()
         self._mute: dict[str, Refusal] = {}
         self._dirty: dict[str, None] = {}  # as an ordered set: first come, first inspected
         self._news = asyncio.Event()
@@ -85,10 +85,11 @@ class Stack:
 
     async def settled(self) -> Statement:
         """Waits for news and says everything anew (perhaps the same). Raises `EngineLost` once the engine is gone."""
-        try:
-            async with asyncio.timeout_at(self._reviewed + REVIEW):
+        due = self._reviewed + REVIEW
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
                 await self._news.wait()
-        except TimeoutError:
+        if self._clock() >= due:
             await self._review()
         await asyncio.sleep(self._told + DEBOUNCE - self._clock())
         self._news.clear()
@@ -125,7 +126,11 @@ class Stack:
         listed = {str(each.get("Id")): each for each in await self._engine.list()}
         self._reviewed = self._clock()
         gone = self._seen.keys() - listed.keys()
-        new = {name for name, each in listed.items() if name not in self._seen and _concerns(each)}
+        new = {
+            name
+            for name, each in listed.items()
+            if name not in self._seen and _concerns(each.get("State"), each.get("Labels") or ())
+        }
         stale = {name for name, seen in self._seen.items() if name in listed and is_stale(seen.container, listed[name])}
         self._dirty |= dict.fromkeys(sorted(gone | new | stale))
 
@@ -145,7 +150,6 @@ class Stack:
         old = self._seen.get(name)
         if not isinstance(found, Container):
             self._drop(name)
-            self._tell_sharers(name)
             if found is not None:
                 self._mute[name] = found
             return None
@@ -153,26 +157,28 @@ class Stack:
         if old and old.container == container:
             return None
         self._drop(name)
+        if not _concerns(container.status, container.labels):
+            return None
         seen = self._seen[name] = Seen(container, plan(container, self._rules))
         if old and old.place == seen.place:
             seen.found = old.found
         seen.routes = routes(container, seen.plan, seen.found, self._rules)
-        self._tell_sharers(name)
+        if container.shares:
+            self._sharers.add(name)
         if container.status != "running" or not seen.plan.ports:
             return None
         seen.seeker = asyncio.create_task(self._seek(seen), name=f"seek {container.name}")
         return seen
 
     def _drop(self, name: str) -> None:
+        """Forgets what was known of a container; those that use its network are to be looked at again."""
         seen = self._seen.pop(name, None)
+        self._sharers.discard(name)
         if seen and seen.seeker:
             seen.seeker.cancel()
-
-    def _tell_sharers(self, name: str) -> None:
-        """Those that use this container's network are reached where it is."""
-        sharers = {other for other, each in self._seen.items() if each.container.shares == name}
-        if sharers:
-            self._dirty |= dict.fromkeys(sharers)
+        users = [other for other in self._sharers if self._seen[other].container.shares == name]
+        if users:
+            self._dirty |= dict.fromkeys(users)
             self._news.set()
 
     def _joined(self, container: Container) -> Container:
@@ -210,7 +216,6 @@ async def _knocked(fresh: Iterable[Seen], grace: float) -> None:
                 await seen.knocked.wait()
 
 
-def _concerns(summary: Mapping[str, Any]) -> bool:
+def _concerns(status: object, labels: Iterable[object]) -> bool:
     """Containers that are there, and those that ended and had a name: what `explain` can tell of."""
-    labels: Iterable[str] = summary.get("Labels") or ()
-    return summary.get("State") in THERE or any(str(label).startswith(PREFIX) for label in labels)
+    return status in THERE or any(str(label).startswith((PREFIX, COMPOSE)) for label in labels)

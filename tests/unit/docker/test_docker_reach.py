@@ -84,6 +84,7 @@ async def test_a_knock_is_open_refused_or_silent():
     with dropping() as port:
         assert await knock(NOBODY, port, within=0.02) is Knock.SILENT
     assert await knock("no.such.host.invalid", 80) is Knock.SILENT
+    assert await knock("a" * 70 + ".ü", 80) is Knock.SILENT
 
 
 async def test_a_knock_speaks_ipv6():
