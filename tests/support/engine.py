@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -132,10 +133,14 @@ class Engine:
 
     def clear(self) -> None:
         """Removes every container and network that a test left."""
-        for container in self.client.containers.list(all=True):
-            with suppress(docker.errors.NotFound):
-                container.remove(force=True)
+        every = self.client.api.containers(all=True, quiet=True)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(self._remove, [each["Id"] for each in every]))
         self.client.networks.prune()
+
+    def _remove(self, identity: str) -> None:
+        with suppress(docker.errors.NotFound):
+            self.client.api.remove_container(identity, force=True)
 
     @contextmanager
     def unrouted(self, *, silent: bool = True) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The provider's edges on a replayed engine: what it asks for, what it survives, and what it says of an engine that is none."""
 
 import asyncio
+import random
 import socket
 import time
 
@@ -273,3 +274,40 @@ async def test_enabled_says_that_there_is_no_socket(tmp_path, place, monkeypatch
 )
 def test_which_container_an_event_is_about(event, name):
     assert docker_engine.subject(event) == name
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_after_any_changes_it_knows_what_a_new_listing_says(replay, listening, seed):
+    dice = random.Random(seed)
+    async with watching(replay.url) as heard:
+        for _ in range(150):
+            churn(replay, dice, listening)
+            if dice.random() < 0.2:
+                await asyncio.sleep(0)
+        replay.put(box("last", {"dev.route": "last"}, port=listening), "start")
+        await heard.live("last")
+        async with watching(replay.url) as fresh:
+            await fresh.live("last")
+            await heard.until(lambda: tables(heard) == tables(fresh), "both to agree")
+        assert set(heard.refusals(quiet=True)) == set(fresh.refusals(quiet=True))
+
+
+def churn(replay, dice, port):
+    """One change of one of eight containers, as the engine would tell it."""
+    name, route = f"c{dice.randrange(8)}", f"n{dice.randrange(4)}"
+    identity = box(name)["Id"]
+    change = dice.choice(["start", "start", "die", "pause", "rename", "destroy"])
+    if change == "destroy":
+        if identity in replay.containers:
+            replay.drop(identity)
+        return
+    status = {"die": "exited", "pause": "paused"}.get(change, "running")
+    age = f"2026-11-20T06:36:{dice.randrange(60):02}Z"
+    shown = box(
+        f"{name}-{dice.randrange(2)}", {"dev.route": route}, port=port, status=status, identity=identity, started=age
+    )
+    replay.put(shown, change)
+
+
+def tables(heard):
+    return sorted(heard.words[-1].routes, key=repr) if isinstance(heard.words[-1], Statement) else None
