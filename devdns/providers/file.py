@@ -131,7 +131,7 @@ class FileProvider:
                 if place != (place := self._place()):
                     await ear.close()
                     ear = await _listen(place, self.path)
-                seen = await self._settled(ear)
+                seen = await self._settled(ear, patience=PATIENCE if said else 0)
                 told = self._judge(seen)
                 if told != said:
                     said = told
@@ -154,10 +154,10 @@ class FileProvider:
             return (error.errno or 0,)
         return there.st_mtime_ns, there.st_size, there.st_ino, there.st_dev, there.st_mode
 
-    async def _settled(self, ear: Ear) -> Seen:
-        """Looks at the file until what it says can be believed."""
+    async def _settled(self, ear: Ear, patience: float) -> Seen:
+        """Looks at the file until what it says can be believed, at most `patience` seconds: at the start nothing can be lost."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + PATIENCE
+        end = loop.time() + patience
         seen, wait = await asyncio.to_thread(self._weighed)
         while wait and loop.time() < end and await ear.changed(wait):
             seen, wait = await asyncio.to_thread(self._weighed)
