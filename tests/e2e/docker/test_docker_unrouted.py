@@ -91,9 +91,9 @@ async def test_a_port_that_is_not_published_is_unreachable_with_the_line_to_add(
 
 async def test_the_route_comes_alive_when_the_host_routes_again(engine, words):
     with engine.unrouted():
-        engine.run("api", API)
+        api = engine.run("api", API)
         await words.until("unreachable", 8000)
-    await words.until("live", 8000)
+    assert (await words.until("live", 8000))["targets"][0]["host"] == address(api)
 
 
 async def test_without_the_group_it_says_which_to_join(engine):

@@ -64,7 +64,7 @@ async def test_a_filter_that_hides_info_is_no_trouble(replay, listening):
     replay.refuse["/info"] = 403
     replay.put(box(port=listening))
     async with watching(replay.url) as heard:
-        await heard.live("api")
+        assert (await heard.live("api")).targets == (Target("127.0.0.1", listening),)
 
 
 async def test_a_filter_that_hides_events_is(replay):
@@ -113,7 +113,7 @@ async def test_a_lost_event_is_made_up_for(replay, listening, monkeypatch):
     async with watching(replay.url) as heard:
         await heard.live("api")
         replay.put(box("new", {"dev.route": "new"}, port=listening))
-        await heard.live("new")
+        assert (await heard.live("new")).owner == "new"
         replay.put(box(port=listening, status="exited"))
         await heard.gone("api")
 
