@@ -7,6 +7,7 @@ Requests that arrive while one is in hand wait in a bounded buffer (pipelining).
 from __future__ import annotations
 
 import asyncio
+import re
 from math import inf
 
 from devdns_proxy import refusals
@@ -15,9 +16,13 @@ from devdns_proxy.exchange import BUSY, LINGER, READY, Exchange
 from devdns_proxy.fields import BARE
 from devdns_proxy.framing import Chunked, Sized
 from devdns_proxy.heads import REQUEST_LINE, HeadRefused, Meaning, form, read_block, refuse_line
+from devdns_proxy.memo import ENTRY_BYTES
 from devdns_proxy.problems import Problem
 
 SLASH = ord("/")
+HEAD_END = re.compile(rb"\r\n\r\n")  # searched by re: bytes.find is slower for a pattern that begins at every line end
+#: More than this is several pipelined requests, or none that is remembered.
+MAX_RECALL = 2 * ENTRY_BYTES
 
 
 class Client(Exchange):
@@ -97,14 +102,23 @@ class Client(Exchange):
 
     def _pump(self) -> None:
         """Begins the next request if its whole head is here; a refusal answers and ends the connection."""
+        if self._context.view.hello is not self._context.hello:
+            self._context.renew()
         try:
             while self._held and self._state == READY and not self.paused:
-                end = self._held.find(b"\r\n\r\n", self._scanned)
-                if end < 0:
+                data = self._held
+                line = REQUEST_LINE.match(data)
+                if line is not None and not self._scanned and len(data) <= MAX_RECALL and self._recall(line, data):
+                    continue
+                found = HEAD_END.search(data, self._scanned)
+                if found is None:
                     self._wait_for_head()
                     return
                 self._scanned = 0
-                self._read_head(self._held, end + 4)
+                if line is None or line.end() > self._context.limits.request_line:
+                    self._skip_or_refuse(data, found.end())
+                else:
+                    self._read_head(line, data, found.end())
         except HeadRefused as refused:
             self._refuse(refusals.refused_head(refused))
 
@@ -129,35 +143,39 @@ class Client(Exchange):
         if end - max(line, 0) > limits.request_head:
             raise HeadRefused(431, f"the header block is over {limits.request_head} bytes")
 
-    def _read_head(self, data: bytes, end: int) -> None:
-        """Reads the head `data[:end]`; what follows waits, or is its body.
+    def _recall(self, line: re.Match[bytes], data: bytes) -> bool:
+        """Takes `data` for a request whose field block is remembered, and nothing after it; False when it is not.
 
-        The memo may answer for the field block because everything its meaning depends on is in the key, and because
-        what is looked up has passed the same request-line check as what was read. Heads that carry more than a plain
-        request (absolute form, CONNECT, Upgrade, Expect, a body) are never put in, so they are never found.
+        This is safe, and needs no search for the end of the head: what is in the memo is the block up to its first empty line,
+        so data that equals it ends there too; everything else its meaning depends on is in the key; and the request line
+        has just passed the check that every request line passes. Heads that carry more than a plain request (absolute
+        form, CONNECT, Upgrade, Expect, a body) are never put in, so they are never found.
         """
-        line = REQUEST_LINE.match(data)
-        if line is None or line.end() > self._context.limits.request_line:
-            self._skip_or_refuse(data, end)
-            return
+        context = self._context
         method, target, minor = line.groups()
+        block = data[line.end() :]
+        meaning = context.heads.get((self._where, method, minor, block))
+        if meaning is None or target[0] != SLASH or line.end() > context.limits.request_line:
+            return False
+        self.method, self.minor, self._target, self._block, self._held = method, minor, target, block, b""
+        self._begin(meaning, data)
+        return True
+
+    def _read_head(self, line: re.Match[bytes], data: bytes, end: int) -> None:
+        """Reads the head `data[:end]`; what follows waits, or is its body."""
+        self._check_sizes(data, end)
         context, block = self._context, data[line.end() : end]
-        if context.view.hello is not context.hello:
-            context.renew()
+        method, target, minor = line.groups()
         key = (self._where, method, minor, block)
         meaning = context.heads.get(key) if target[0] == SLASH else None
         if meaning is None:
-            self._check_sizes(data, end)
             meaning = read_block(block, minor, context.origin(self._address))
-            target = form(method, target, meaning.authority)
-            if meaning.memorable and target is line[2]:
+            sent = form(method, target, meaning.authority)
+            if meaning.memorable and sent is target:
                 context.heads.put(key, len(block), meaning)
-        if meaning.own:
-            self._hand_over(data)
-            return
-        self.method, self.minor, self.meaning = method, minor, meaning
-        self._target, self._block, self._held = target, block, data[end:]
-        self._take_on(meaning)
+            target = sent
+        self.method, self.minor, self._target, self._block, self._held = method, minor, target, block, data[end:]
+        self._begin(meaning, data)
 
     def _skip_or_refuse(self, data: bytes, end: int) -> None:
         """RFC 9112 section 2.2: an empty line before a request is skipped; anything else is refused."""
@@ -166,9 +184,13 @@ class Client(Exchange):
             raise refuse_line(data)
         self._held = data[2:]
 
-    def _take_on(self, meaning: Meaning) -> None:
-        """Makes the request that was read the one in hand."""
+    def _begin(self, meaning: Meaning, data: bytes) -> None:
+        """Makes the request at the start of `data` the one in hand, unless it is for us."""
+        if meaning.own:
+            self._hand_over(data)
+            return
         context = self._context
+        self.meaning = meaning
         self._state, self._begun, self._retries, self._route = BUSY, False, 0, None
         self._body = Chunked() if meaning.chunked else Sized(meaning.length) if meaning.length else None
         self.plain = (

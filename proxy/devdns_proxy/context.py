@@ -50,7 +50,7 @@ class Context:
         self.hello: Hello | None = None
         self.zones = Zones(())
         self._origins: dict[str, Origin] = {}
-        self._ids = os.urandom(10).hex().encode()
+        self._ids = b"X-Request-ID: " + os.urandom(10).hex().encode()
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -97,6 +97,6 @@ class Context:
         return origin
 
     def request_id(self) -> bytes:
-        """A new request id: random per process, counted within it; it has to be unique, not secret."""
+        """The line of a new request id: random per process, counted within it; it has to be unique, not secret."""
         self._count += 1
-        return b"%b%012x" % (self._ids, self._count)
+        return b"%b%012x\r\n" % (self._ids, self._count)

@@ -31,6 +31,7 @@ log = structlog.get_logger()
 #: Between requests; a request in hand; discarding what still comes after the last response; not ours any more.
 READY, BUSY, LINGER, GONE = range(4)
 MAX_RETRIES = 2
+LIVE = State.LIVE  # an enum member costs more to look up than the route it belongs to
 
 
 class Exchange(asyncio.Protocol):
@@ -112,7 +113,7 @@ class Exchange(asyncio.Protocol):
         """Finds the route as it is now, and a connection; `fresh` when one that was idle has just failed us."""
         context, meaning = self._context, self.meaning
         route = context.view.table.lookup(meaning.host, self._path())
-        if route is None or route.state is not State.LIVE or meaning.loop:
+        if route is None or route.state is not LIVE or meaning.loop:
             self._answer(self._no_way(route))
             return
         self._route = route
@@ -132,7 +133,8 @@ class Exchange(asyncio.Protocol):
 
     def _path(self) -> str:
         """The raw path: the target up to its query."""
-        return self._target.partition(b"?")[0].decode("latin-1")
+        target = self._target
+        return (target.partition(b"?")[0] if b"?" in target else target).decode("latin-1")
 
     def _no_way(self, route: Route | None) -> Problem:
         context, meaning, path = self._context, self.meaning, self._path()
@@ -155,9 +157,11 @@ class Exchange(asyncio.Protocol):
             fields += b"X-Forwarded-Prefix: %b\r\n" % route.prefix.encode()
             target = target[len(route.prefix) :]
             target = target if target[:1] == b"/" else b"/" + target
-        if not meaning.request_id:
-            fields += b"X-Request-ID: %b\r\n" % self._context.request_id()
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (self.method, target, authority, fields)
+        own_id = b"" if meaning.request_id else self._context.request_id()
+        # join, because it is measured at half the time of a format
+        return b"".join(
+            (self.method, b" ", target, b" HTTP/1.1\r\nHost: ", authority, b"\r\n", fields, own_id, b"\r\n")
+        )
 
     async def _dial(self, target: Target) -> None:
         """Connects to a target of the route and sends the request, or answers why it cannot."""
@@ -190,7 +194,7 @@ class Exchange(asyncio.Protocol):
     def _another(self) -> Target | None:
         """A target not tried yet, of the route as it is by now."""
         route = self._context.view.table.lookup(self.meaning.host, self._path())
-        if route is None or route.state is not State.LIVE:
+        if route is None or route.state is not LIVE:
             return None
         self._route = route
         return next((target for target in route.targets if target not in self._tried), None)

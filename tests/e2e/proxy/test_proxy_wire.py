@@ -8,6 +8,7 @@ import re
 import pytest
 from support.http_proxy import GET, INSTANCE, LAST, OK, answering, backend, route, running, stage
 
+from devdns.core.frames import Hello
 from devdns.core.routes import State
 
 HEAD_END = b"\r\n\r\n"
@@ -127,12 +128,55 @@ async def test_hosts_match_without_case_port_and_trailing_dot_and_go_on_as_they_
 
 async def test_every_request_gets_an_id_of_its_own_even_when_remembered():
     async with stage(OK) as (proxy, service), await proxy.connect() as wire:
-        for _ in range(3):
-            await wire.send(GET)
+        for path in (b"/", b"/a/b", b"/c?d"):
+            await wire.send(GET.replace(b"/ ", path + b" ", 1))
             await wire.response()
         ids = [line for head in service.seen for line in head.split(b"\r\n") if line.startswith(b"X-Request-ID: ")]
         assert len(ids) == len(set(ids)) == 3
         assert len(proxy.proxy.context.heads) == 1
+
+
+NEVER_REMEMBERED = [
+    request(b"GET http://api.dev.test/x HTTP/1.1"),
+    request(b"OPTIONS * HTTP/1.1"),
+    request(b"GET /x HTTP/1.1", b"Content-Length: 0"),
+    request(b"GET /x HTTP/1.1", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+    request(b"GET /x HTTP/1.1", b"Connection: upgrade", b"Upgrade: websocket"),
+    request(b"GET /x HTTP/1.1", b"A: " + b"b" * 9_000),
+]
+
+
+@pytest.mark.parametrize("data", NEVER_REMEMBERED)
+async def test_only_plain_heads_are_remembered(data):
+    async with stage(OK) as (proxy, service), await proxy.connect() as wire:
+        for _ in range(2):
+            await wire.send(data)
+            assert (await wire.response())[1] == b"ok"
+        if b"OPTIONS" not in data:
+            assert len(proxy.proxy.context.heads) == 0
+        assert len([head for head in service.seen if b"Host: " in head]) == 2
+
+
+async def test_a_pipelined_pair_is_two_requests_cold_and_warm():
+    async with stage(OK) as (proxy, service), await proxy.connect() as wire:
+        for _ in range(3):
+            await wire.send(GET + GET)
+            assert [(await wire.response())[1] for _ in range(2)] == [b"ok", b"ok"]
+            await wire.send(GET)  # now the memo holds the head alone
+            await wire.response()
+        assert len(service.seen) == 9
+
+
+async def test_a_new_hello_is_used_at_once():
+    async with stage(OK) as (proxy, service), await proxy.connect() as wire:
+        hello, proxy.view.hello = proxy.view.hello, None
+        await wire.send(GET.replace(b"api", b"new"))
+        assert (await wire.response())[0].startswith(b"HTTP/1.1 503")
+        proxy.view.hello = Hello(1, "another", hello.config)
+        await wire.send(GET[:20])
+        await wire.send(GET[20:])
+        await wire.response()
+        assert b"\r\nDevdns-Hop: another\r\n" in service.seen[-1]
 
 
 async def test_a_new_table_is_used_at_once_and_a_new_zone_too():
