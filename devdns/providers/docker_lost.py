@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import grp
 import os
+import socket
+import ssl
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,35 +17,52 @@ from docker.errors import APIError, TLSParameterError
 from devdns.core.written import clipped
 from devdns.providers.docker_hosts import Endpoint, EngineLost
 
+TLS_HINT = "check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"
+URL_HINT = "check DOCKER_HOST or docker.hosts"
 LET_THROUGH = "a socket filter must let GETs through: version, info, events, containers"
 
 
 def lost(error: BaseException, at: Endpoint) -> EngineLost:
     """What went wrong with the engine, in words, with the mend."""
-    cause = _os_error(error)
+    cause = _bottom(error)
+    return _from_system(cause, at) or _from_library(error, cause, at)
+
+
+def _from_system(cause: OSError | None, at: Endpoint) -> EngineLost | None:
+    """What the system said about the way to the engine."""
+    if isinstance(cause, ssl.SSLError):
+        return EngineLost(f"no TLS with Docker at {at.url}: {clipped(str(cause))}", TLS_HINT)
+    if isinstance(cause, socket.gaierror):
+        return EngineLost(f"no Docker Engine at {at.url}: no such host", URL_HINT)
+    if isinstance(cause, ConnectionResetError | BrokenPipeError):
+        return EngineLost(f"Docker at {at.url} closed the connection", "it is asked again by itself")
     code = cause.errno if cause else None
     if code == errno.ENOENT:
         return EngineLost(f"no Docker Engine at {at.url}: there is no such socket", "start Docker, or set docker.hosts")
     if code in (errno.EACCES, errno.EPERM):
         return EngineLost(f"{at.url} may not be opened: permission denied", _join(at.socket))
     if code in (errno.ECONNREFUSED, errno.ENOTSOCK, errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return EngineLost(
-            f"no Docker Engine answers at {at.url}: {os.strerror(code)}", "start Docker: systemctl start docker"
-        )
+        why = os.strerror(code)
+        return EngineLost(f"no Docker Engine answers at {at.url}: {why}", "start Docker: systemctl start docker")
+    return None
+
+
+def _from_library(error: BaseException, cause: OSError | None, at: Endpoint) -> EngineLost:
+    """What the docker library or requests made of an answer."""
     if isinstance(error, APIError) and error.status_code != HTTPStatus.NOT_FOUND:
         return EngineLost(f"Docker at {at.url} refuses: {clipped(str(error.explanation))}", LET_THROUGH)
-    if isinstance(error, requests.Timeout | TimeoutError) or isinstance(cause, TimeoutError):
+    if (
+        isinstance(error, requests.Timeout | TimeoutError)
+        or isinstance(cause, TimeoutError)
+        or "timed out" in str(error)
+    ):
         return EngineLost(f"Docker at {at.url} does not answer in time", "look at its log: journalctl -u docker")
-    if isinstance(error, TLSParameterError) or "SSL" in repr(error):
-        return EngineLost(f"no TLS with Docker at {at.url}: {clipped(str(error))}", "check DOCKER_CERT_PATH")
-    if isinstance(cause, ConnectionResetError | BrokenPipeError):
-        return EngineLost(f"Docker at {at.url} closed the connection", "it is asked again by itself")
-    return EngineLost(
-        f"what answers at {at.url} is not a Docker Engine: {clipped(str(error))}", "check DOCKER_HOST or docker.hosts"
-    )
+    if isinstance(error, TLSParameterError):
+        return EngineLost(f"no TLS with Docker at {at.url}: its certificates are not there", TLS_HINT)
+    return EngineLost(f"what answers at {at.url} is not a Docker Engine: {clipped(str(error))}", URL_HINT)
 
 
-def _os_error(error: BaseException) -> OSError | None:
+def _bottom(error: BaseException) -> OSError | None:
     """The system's error at the bottom of what requests and urllib3 wrapped around it."""
     seen: set[int] = set()
     queue: list[Any] = [error]
@@ -52,7 +71,7 @@ def _os_error(error: BaseException) -> OSError | None:
         if id(each) in seen or not isinstance(each, BaseException):
             continue
         seen.add(id(each))
-        if isinstance(each, ConnectionError) or (isinstance(each, OSError) and each.errno is not None):
+        if isinstance(each, OSError) and not isinstance(each, requests.RequestException):
             return each
         queue += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
     return None

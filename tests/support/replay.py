@@ -1,4 +1,4 @@
-"""A Docker Engine's HTTP API on a Unix socket, replaying what tests put in: for what a real engine cannot be made to do.
+"""A Docker Engine's HTTP API on a socket of ours, replaying what tests put in: for what a real engine cannot be made to do.
 
 It writes down every request, can refuse a path, drop its event streams, and tell of a thousand containers at once.
 """
@@ -21,9 +21,8 @@ END = object()
 class Replay:
     """`containers` maps ids to inspections; `refuse` maps the end of a path to a status."""
 
-    def __init__(self, path: Path) -> None:
-        self.url = f"unix://{path}"
-        self.path = path
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.containers: dict[str, dict[str, Any]] = {}
         self.refuse: dict[str, int] = {}
         self.info: dict[str, Any] = {"OperatingSystem": "Debian", "SecurityOptions": ["name=seccomp,profile=default"]}
@@ -69,12 +68,20 @@ class Replay:
         return stream
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+class _Threads(socketserver.ThreadingMixIn):
     daemon_threads = True
     request_queue_size = 64
 
     def handle_error(self, *_: Any) -> None:
         """A provider that was cancelled leaves without a word."""
+
+
+class _Unix(_Threads, socketserver.UnixStreamServer):
+    pass
+
+
+class _Tcp(_Threads, socketserver.TCPServer):
+    pass
 
 
 def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
@@ -129,9 +136,13 @@ def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def replaying(path: Path) -> Iterator[Replay]:
-    replay = Replay(path)
-    with _Server(str(path), _handler(replay)) as server:
+def replaying(path: Path | None = None) -> Iterator[Replay]:
+    """An engine on the socket `path`, or on a TCP port of this machine."""
+    replay = Replay(f"unix://{path}")
+    handler = _handler(replay)
+    with _Unix(str(path), handler) if path else _Tcp(("127.0.0.1", 0), handler) as server:
+        if path is None:
+            replay.url = f"tcp://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -140,4 +151,5 @@ def replaying(path: Path) -> Iterator[Replay]:
             replay.hang_up()
             server.shutdown()
             thread.join()
-            path.unlink()
+            if path:
+                path.unlink()

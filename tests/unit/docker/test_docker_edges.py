@@ -175,6 +175,15 @@ async def test_one_change_among_a_thousand_containers_is_said_at_once(replay, li
         assert time.monotonic() - began < 0.5
 
 
+async def test_an_engine_on_a_tcp_port_of_this_machine(listening):
+    with replaying() as replay:
+        replay.put(box(port=listening))
+        async with watching(None, DOCKER_HOST=replay.url) as heard:
+            assert (await heard.live("api")).source == "docker"
+            replay.drop(box()["Id"])
+            await heard.gone("api")
+
+
 # -- engines that are none
 
 
@@ -232,6 +241,24 @@ async def test_somebody_who_hangs_up(place):
     async with await asyncio.start_unix_server(spoken_to(b""), str(place)):
         reason, _ = await trouble(f"unix://{place}")
     assert reason == f"Docker at unix://{place} closed the connection"
+
+
+async def test_a_port_that_nobody_answers():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    reason, _ = await trouble(url)
+    assert reason == f"no Docker Engine answers at {url}: Connection refused"
+
+
+async def test_tls_without_certificates_or_with_somebody_who_speaks_none(tmp_path):
+    with replaying() as replay:
+        variables = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+        reason, hint = await trouble(replay.url, **variables)
+        assert reason == f"no TLS with Docker at {replay.url}: its certificates are not there"
+        assert hint == "check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"
+        secure = replay.url.replace("tcp://", "https://")
+        reason, _ = await trouble(secure)
+        assert reason.startswith(f"no TLS with Docker at {secure}: ")
 
 
 async def test_what_is_no_url(tmp_path):
