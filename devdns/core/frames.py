@@ -129,7 +129,9 @@ class Follower:
         return None
 
     def _gather(self, frame: Slice) -> None:
-        table = self._pending if self._pending is not None else RouteTable(generation=frame.generation)
+        table = self._pending
+        if table is None or table.generation != frame.generation:  # the first slice, or control began anew
+            table = RouteTable(generation=frame.generation)
         table.extend(frame.routes)
         if frame.last:
             self.view.table, self._pending, self._stale, self.complete = table, None, False, True

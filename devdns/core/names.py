@@ -7,6 +7,7 @@ writes (`api`, `api.shop`, `api/v2`, `*.api`, a full name inside a zone); it bec
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 
 from msgspec import Struct
 
@@ -17,7 +18,6 @@ MAX_LABEL = 63
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 PREFIX = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+")
 PORT = re.compile(r"[0-9]{0,5}")
-IPV6 = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\]")
 CONTROL_LABEL = "devdns"
 RESERVED_HOST = "localhost"
 
@@ -121,23 +121,28 @@ def _claimable(host: str, text: str, zones: Zones) -> str:
 def parse_authority(value: str) -> tuple[str, int | None] | None:
     """A Host field value (RFC 9110 section 7.2) as (canonical host, port); None when it is not one.
 
-    The host of an IP literal keeps its brackets; one trailing dot is dropped; port 0 to 65535, None when absent.
+    The host of an IPv6 literal keeps its brackets; one trailing dot is dropped; port 0 to 65535, None when absent.
     """
-    literal = IPV6.match(value)
-    host, colon, port = (literal.group(), *_after(value[literal.end() :])) if literal else value.partition(":")
-    if not host or not PORT.fullmatch(port) or (port and int(port) > 65535) or (literal and not colon and port):
+    if value.startswith("["):
+        literal, bracket, rest = value.partition("]")
+        if not bracket or not _is_ipv6(literal[1:]) or (rest and not rest.startswith(":")):
+            return None
+        host, port = f"{literal}]".lower(), rest[1:]
+    else:
+        name, _, port = value.partition(":")
+        host = name.removesuffix(".").lower()
+        if not host or len(host) > MAX_HOST or not host.isascii() or not all(map(_plain, host.split("."))):
+            return None
+    if not PORT.fullmatch(port) or (port and int(port) > 65535):
         return None
-    if not literal:
-        if not host.isascii():
-            return None
-        host = host.removesuffix(".").lower()
-        if not host or len(host) > MAX_HOST or not all(_plain(label) for label in host.split(".")):
-            return None
-    return host.lower(), int(port) if port else None
+    return host, int(port) if port else None
 
 
-def _after(rest: str) -> tuple[str, str]:
-    return (":", rest[1:]) if rest.startswith(":") else ("", rest)
+def _is_ipv6(text: str) -> bool:
+    try:
+        return IPv6Address(text).scope_id is None
+    except ValueError:
+        return False
 
 
 def _plain(label: str) -> bool:
