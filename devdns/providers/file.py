@@ -190,7 +190,7 @@ class FileProvider:
 
     def _trouble(self, error: DevdnsError) -> Trouble:
         kept = len(self._good.routes) if self._good else 0
-        stays = f"; the {kept} route{'s'[: kept != 1]} of its last good version stay" if self._good else ""
+        stays = f"; its last good version stays in force ({kept} route{'s'[: kept != 1]})" if self._good else ""
         if not isinstance(error, ConfigRefused):
             return Trouble(error.message + stays, error.hint)
         first, more = error.problems[0], len(error.problems) - 1

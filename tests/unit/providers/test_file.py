@@ -87,7 +87,7 @@ async def test_a_broken_edit_keeps_the_routes_and_names_line_and_mend(path):
         trouble = await said()
         assert trouble.reason == (
             f"{path}:2: routes.api: target '99999': port 99999 is not between 1 and 65535 (and 2 more)"
-            "; the 1 route of its last good version stay"
+            "; its last good version stays in force (1 route)"
         )
         assert trouble.hint == f"devdns config check -c {path} shows every problem"
         path.write_text(ONE)
@@ -101,7 +101,7 @@ async def test_a_file_may_be_missing_appear_and_go(path):
         assert names(await said()) == ["api"]
         path.unlink()
         gone = await said()
-        assert gone.reason == f"'{path}' is not there; the 1 route of its last good version stay"
+        assert gone.reason == f"'{path}' is not there; its last good version stays in force (1 route)"
         path.write_text(TWO)
         assert names(await said()) == ["api", "web"]
 
