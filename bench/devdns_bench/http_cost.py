@@ -1,6 +1,6 @@
 """What one proxied request costs: our proxy and nginx, interleaved, pinned to one core, the load and the service on another.
 
-`python -m devdns_bench.http_cost [--seconds S] [--repeats N] [--connections C] [--fresh-header]` prints versions, CPU microseconds per
+`python -m devdns_bench.http_cost [--seconds S] [--repeats N] [--connections C] [--fresh-header] [--new-connections]` prints versions, CPU microseconds per
 request (utime + stime from /proc) and requests per second for each contender, and the ratio of the medians.
 """
 
@@ -27,7 +27,6 @@ HOST = "api.dev.test"
 #: What a browser sends to a development server.
 HEADERS = (
     ("Host", HOST),
-    ("Connection", "keep-alive"),
     ("sec-ch-ua", '"Chromium";v="130", "Not?A_Brand";v="99"'),
     ("sec-ch-ua-mobile", "?0"),
     ("sec-ch-ua-platform", '"Linux"'),
@@ -47,7 +46,7 @@ worker_processes 1; pid {folder}/service.pid; error_log {folder}/service.log; da
 events {{ worker_connections 1024; }}
 http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  server {{ listen 127.0.0.1:{port}; location / {{ default_type text/plain; return 200 "{body}"; }} }} }}
+  server {{ listen 127.0.0.1:{port}; default_type text/plain; root {folder}/root; location / {{ try_files /body =404; }} }} }}
 """
 NGINX = """
 worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log; daemon off;
@@ -79,13 +78,14 @@ class Contender(Struct):
 
 
 def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 def cpu_seconds(pid: int) -> float:
-    """utime + stime of a process and its children (nginx's worker is one)."""
+    """The utime and stime of a process and its children (nginx's worker is one)."""
     pids = [pid, *(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
     ticks = 0
     for each in pids:
@@ -107,6 +107,7 @@ def started(core: int, port: int, *command: str) -> Iterator[int]:
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Returns once something accepts on `port`; exits with a reason when `process` ends first or it takes over 10 s."""
     deadline = time.monotonic() + 10
     while True:
         if process.poll() is not None:
@@ -141,7 +142,8 @@ def serve(port: int, service: int) -> None:
 
 def load(contender: Contender, arguments: argparse.Namespace, script: str | None) -> tuple[float, float]:
     """One slice of load: CPU microseconds per request, requests per second."""
-    headers = [part for name, value in HEADERS for part in ("-H", f"{name}: {value}")]
+    connection = ("Connection", "close" if arguments.new_connections else "keep-alive")
+    headers = [part for name, value in (*HEADERS, connection) for part in ("-H", f"{name}: {value}")]
     command = [
         "taskset",
         "-c",
@@ -163,6 +165,7 @@ def load(contender: Contender, arguments: argparse.Namespace, script: str | None
 
 
 def version_of(command: list[str]) -> str:
+    """The first line a program prints about itself."""
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 # our own command line
     return (done.stdout + done.stderr).splitlines()[0]
 
@@ -170,9 +173,11 @@ def version_of(command: list[str]) -> str:
 def contenders(stack: ExitStack, folder: str, arguments: argparse.Namespace) -> list[Contender]:
     """Starts the service and both proxies before it."""
     service, ours, nginx = free_port(), free_port(), free_port()
-    body = "x" * arguments.size
+    Path(folder).chmod(0o755)  # nginx's worker is another user when it is started as root
+    Path(folder, "root").mkdir()
+    Path(folder, "root", "body").write_bytes(b"x" * arguments.size)
     files = {
-        "service.conf": SERVICE.format(folder=folder, port=service, body=body),
+        "service.conf": SERVICE.format(folder=folder, port=service),
         "nginx.conf": NGINX.format(folder=folder, port=nginx, service=service, host=HOST),
     }
     for name, text in files.items():
@@ -189,6 +194,7 @@ def contenders(stack: ExitStack, folder: str, arguments: argparse.Namespace) -> 
 
 
 def report(every: list[Contender]) -> str:
+    """Medians and ranges, and the ratio of the first contender to the second."""
     lines = []
     for each in every:
         costs, rates = zip(*each.runs, strict=True)
@@ -202,12 +208,14 @@ def report(every: list[Contender]) -> str:
 
 
 def options() -> argparse.Namespace:
+    """What to measure, and how long."""
     parser = argparse.ArgumentParser(prog="devdns_bench.http_cost", description=__doc__)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--size", type=int, default=64, help="bytes of the response's body")
     parser.add_argument("--fresh-header", action="store_true", help="send a header whose value never repeats")
+    parser.add_argument("--new-connections", action="store_true", help="open a connection for every request")
     parser.add_argument("--proxy-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     parser.add_argument("--serve", type=int, nargs=2, metavar=("PORT", "SERVICE"), help=argparse.SUPPRESS)
