@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from devdns.core.frames import Hello, TableView
 from devdns.core.names import Zones
+from devdns.core.routes import Route
 from devdns_proxy.counters import Counters
 from devdns_proxy.heads import Meaning, Origin
 from devdns_proxy.limits import Limits
@@ -49,6 +50,8 @@ class Context:
         self.pool = Pool(self)
         self.hello: Hello | None = None
         self.zones = Zones(())
+        self._table = view.table
+        self._sole: dict[str, Route] = {}
         self._origins: dict[str, Origin] = {}
         self._ids = b"X-Request-ID: " + os.urandom(10).hex().encode()
         self._count = 0
@@ -85,6 +88,24 @@ class Context:
         self.zones = Zones(self.hello.config.zones) if self.hello is not None else Zones(())
         self.heads.clear()
         self._origins.clear()
+
+    def route(self, host: str, target: bytes) -> Route | None:
+        """The route for a canonical host and a request target, by the table in force.
+
+        A host whose only route has no prefix is remembered until another table is in force: no path needs reading for it.
+        """
+        table = self.view.table
+        if table is not self._table:
+            self._table = table
+            self._sole.clear()
+        route = self._sole.get(host)
+        if route is not None:
+            return route
+        there = table.at(host)
+        if len(there) == 1 and not there[0].prefix:
+            self._sole[host] = there[0]
+            return there[0]
+        return table.lookup(host, target.partition(b"?")[0].decode("latin-1"))
 
     def origin(self, address: str) -> Origin:
         """Where requests of a client at `address` come from, under the hello in force."""

@@ -112,7 +112,7 @@ class Exchange(asyncio.Protocol):
     def _dispatch(self, *, fresh: bool = False) -> None:
         """Finds the route as it is now, and a connection; `fresh` when one that was idle has just failed us."""
         context, meaning = self._context, self.meaning
-        route = context.view.table.lookup(meaning.host, self._path())
+        route = context.route(meaning.host, self._target)
         if route is None or route.state is not LIVE or meaning.loop:
             self._answer(self._no_way(route))
             return
@@ -133,8 +133,7 @@ class Exchange(asyncio.Protocol):
 
     def _path(self) -> str:
         """The raw path: the target up to its query."""
-        target = self._target
-        return (target.partition(b"?")[0] if b"?" in target else target).decode("latin-1")
+        return self._target.partition(b"?")[0].decode("latin-1")
 
     def _no_way(self, route: Route | None) -> Problem:
         context, meaning, path = self._context, self.meaning, self._path()
@@ -193,7 +192,7 @@ class Exchange(asyncio.Protocol):
 
     def _another(self) -> Target | None:
         """A target not tried yet, of the route as it is by now."""
-        route = self._context.view.table.lookup(self.meaning.host, self._path())
+        route = self._context.route(self.meaning.host, self._target)
         if route is None or route.state is not LIVE:
             return None
         self._route = route
