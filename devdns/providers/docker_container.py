@@ -159,7 +159,9 @@ def parse(inspection: Mapping[str, Any]) -> Container:
     try:
         seen = msgspec.convert(inspection, _Inspection)
     except msgspec.ValidationError as error:
-        raise ContainerRefused(f"the Engine's description of a container cannot be read: {error}") from None
+        raise ContainerRefused(
+            f"the Engine's description of a container cannot be read: {clipped(str(error))}"
+        ) from None
     name = seen.name.removeprefix("/")
     ports = _tcp(seen.network_settings.ports or {})
     published = {port: tuple(places) for port, places in ports.items() if places}

@@ -22,10 +22,9 @@ from docker.errors import APIError, DockerException
 from docker.tls import TLSConfig
 
 from devdns.core.sources import Refusal
-from devdns.core.written import clipped
 from devdns.providers.docker_container import Container, ContainerRefused, Ground, parse
 from devdns.providers.docker_hosts import Endpoint, EngineLost
-from devdns.providers.docker_lost import LET_THROUGH, lost
+from devdns.providers.docker_lost import LET_THROUGH, lost, said
 
 TIMEOUT = 10
 THREADS = 4
@@ -74,7 +73,7 @@ class Engine:
         """Subscribes to events; what is listed after this misses nothing. Raises `EngineLost`."""
         await self._run(self._connect)
 
-    async def list(self) -> list[Summary]:
+    async def summaries(self) -> list[Summary]:
         """All containers, also those that ended, in short. Raises `EngineLost`."""
         return await self._run(lambda: self._open().containers(all=True))
 
@@ -148,7 +147,7 @@ class Engine:
         try:
             return parse(self._open().inspect_container(name))
         except APIError as error:
-            return None if error.status_code == 404 else _refused(name, f"the Engine says: {error.explanation}")
+            return None if error.status_code == 404 else _refused(name, f"the Engine says: {said(error.explanation)}")
         except ContainerRefused as error:
             return _refused(name, error.message)
 
@@ -163,7 +162,7 @@ def subject(event: Mapping[str, Any]) -> str:
 
 
 def _refused(name: str, reason: str) -> Refusal:
-    return Refusal(f"container {name[:12]}", name[:12], clipped(reason), "devdns logs may say more")
+    return Refusal(f"container {name[:12]}", name[:12], reason, f"docker inspect {name[:12]} shows it whole")
 
 
 def _cut(stream: Any) -> None:

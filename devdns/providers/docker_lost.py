@@ -28,10 +28,16 @@ def lost(error: BaseException, at: Endpoint) -> EngineLost:
     return _from_system(cause, at) or _from_library(error, cause, at)
 
 
+def said(text: object) -> str:
+    """What a stranger said, as a piece of one clean line."""
+    line = " ".join(str(text).split())
+    return clipped(line if line.isprintable() else repr(line))
+
+
 def _from_system(cause: OSError | None, at: Endpoint) -> EngineLost | None:
     """What the system said about the way to the engine."""
     if isinstance(cause, ssl.SSLError):
-        return EngineLost(f"no TLS with Docker at {at.url}: {clipped(str(cause))}", TLS_HINT)
+        return EngineLost(f"no TLS with Docker at {at.url}: {said(cause)}", TLS_HINT)
     if isinstance(cause, socket.gaierror):
         return EngineLost(f"no Docker Engine at {at.url}: no such host", URL_HINT)
     if isinstance(cause, ConnectionResetError | BrokenPipeError):
@@ -50,7 +56,7 @@ def _from_system(cause: OSError | None, at: Endpoint) -> EngineLost | None:
 def _from_library(error: BaseException, cause: OSError | None, at: Endpoint) -> EngineLost:
     """What the docker library or requests made of an answer."""
     if isinstance(error, APIError) and error.status_code != HTTPStatus.NOT_FOUND:
-        return EngineLost(f"Docker at {at.url} refuses: {clipped(str(error.explanation))}", LET_THROUGH)
+        return EngineLost(f"Docker at {at.url} refuses: {said(error.explanation)}", LET_THROUGH)
     if (
         isinstance(error, requests.Timeout | TimeoutError)
         or isinstance(cause, TimeoutError)
@@ -59,7 +65,7 @@ def _from_library(error: BaseException, cause: OSError | None, at: Endpoint) -> 
         return EngineLost(f"Docker at {at.url} does not answer in time", "look at its log: journalctl -u docker")
     if isinstance(error, TLSParameterError):
         return EngineLost(f"no TLS with Docker at {at.url}: its certificates are not there", TLS_HINT)
-    return EngineLost(f"what answers at {at.url} is not a Docker Engine: {clipped(str(error))}", URL_HINT)
+    return EngineLost(f"what answers at {at.url} is not a Docker Engine: {said(error)}", URL_HINT)
 
 
 def _bottom(error: BaseException) -> OSError | None:

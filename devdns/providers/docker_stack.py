@@ -123,7 +123,7 @@ class Stack:
 
     async def _review(self) -> None:
         """Marks what the engine's list shows differently from what is known."""
-        listed = {str(each.get("Id")): each for each in await self._engine.list()}
+        listed = {str(each.get("Id")): each for each in await self._engine.summaries()}
         self._reviewed = self._clock()
         gone = self._seen.keys() - listed.keys()
         new = {
