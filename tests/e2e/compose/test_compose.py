@@ -86,6 +86,7 @@ def test_the_three_parts_serve_both_samples_by_name(stack: SimpleNamespace) -> N
     wait_until(lambda: _dig(stack.dns, "api.dev.test") == "127.0.0.1", 20, "the resolver's answer")
     wait_until(lambda: "python3" in _curl(stack.http, "api.dev.test"), 20, "api through the proxy")
     assert _dig(stack.dns, "web.dev.test", "+tcp") == "127.0.0.1"
+    assert _dig(stack.dns, "_http._tcp.web.dev.test", "srv") == f"0 0 {stack.http} web.dev.test."
     assert "devdns" in _curl(stack.http, "web.dev.test")
     assert "devdns" in _curl(stack.http, "www.dev.test")
 
