@@ -88,3 +88,9 @@ def test_what_fits_a_larger_size_is_whole_over_udp() -> None:
     data = wire.query("some.dev.test", wire.TXT, wire.opt(size=1232))
     assert respond(data)[3:] == respond(data, "tcp")[3:]
     assert len(respond(data)) > 512
+
+
+@pytest.mark.parametrize("size", [0, 1, 511])
+def test_a_size_below_512_means_512(size: int) -> None:
+    reply = dns.message.from_wire(respond(wire.query("api.dev.test", wire.A, wire.opt(size=size))))
+    assert (len(reply.answer), bool(reply.flags & dns.flags.TC)) == (1, False)
