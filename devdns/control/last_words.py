@@ -17,7 +17,7 @@ from msgspec import Struct
 from devdns.core.routes import Route
 
 FOLDER = Path("last")
-PAUSE = 0.1  # seconds that gather a burst of statements into one write
+PAUSE = 0.1  # seconds between two writes, which gather a burst of statements
 
 log = structlog.get_logger()
 
@@ -60,9 +60,9 @@ class LastWords:
 
     async def _write_soon(self) -> None:
         while self._late:
-            await asyncio.sleep(PAUSE)
             late, self._late = self._late, {}
             await asyncio.to_thread(self._write, late)
+            await asyncio.sleep(PAUSE)
         self._writing = None
 
     def _write(self, late: dict[str, tuple[Route, ...]]) -> None:

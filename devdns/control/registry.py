@@ -20,12 +20,12 @@ from devdns.control.events import Events, event
 from devdns.control.explain import Explanation, Facts, explain, find, parse_question
 from devdns.control.loops import Address, loop
 from devdns.control.shapes import change_shape, text
-from devdns.control.sources import Sources
+from devdns.control.sources import GRADUAL, Sources
 from devdns.core.errors import DevdnsError, TargetRefused
 from devdns.core.frames import SLICE
 from devdns.core.names import Claim, Zones
 from devdns.core.routes import Change, Route, RouteTable, Target
-from devdns.core.sources import Provider, Refusal, rank
+from devdns.core.sources import Provider, Refusal
 from devdns.core.store import RouteStore
 
 MAX_PATH = 4096
@@ -103,8 +103,8 @@ class Registry:
         return provider.source
 
     async def first_words(self, bound: float) -> None:
-        """Waits until the manual routes and the files were read, at most `bound` seconds."""
-        early = [each.source for each in self.sources if rank(each.source) <= rank("file")]
+        """Waits until all sources but the gradual ones spoke, at most `bound` seconds: the first table should be whole."""
+        early = [each.source for each in self.sources if each.source not in GRADUAL and each.state == "starting"]
         await asyncio.gather(*(self.sources.spoken(source, bound=bound) for source in early))
 
     def files(self) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from devdns.core.errors import DevdnsError
 from devdns.core.frames import TableView
 from devdns.core.settings import Config
 from devdns.process.inherit import Inherited
@@ -38,7 +39,6 @@ CODECS = (
 LATE_MODULES = ("concurrent.futures.thread", "linecache", "tokenize")
 #: The same for what watchfiles builds upon.
 WATCH_MODULES = ("anyio.abc", "anyio.lowlevel", "anyio.streams.memory", "anyio.to_thread", "anyio._backends._asyncio")
-DOCKER_SOCKET = "unix:///var/run/docker.sock"
 DRAIN = 8.0  # seconds for requests in flight; the supervisor's own bound is longer
 
 
@@ -61,7 +61,7 @@ class ControlPart:
         for module in WATCH_MODULES:
             import_module(module)
         config = settings(environ)
-        self.groups = docker_groups(config.docker.hosts or (environ.get("DOCKER_HOST", DOCKER_SOCKET),))
+        self.groups = docker_groups(config.docker.hosts or (None,), environ)
         self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web")]
         self._control = Control(
             config, environ.get("DEVDNS_CONFIG") or None, tuple(inherited.listening.get("http", ()))
@@ -161,12 +161,14 @@ def settings(environ: Mapping[str, str]) -> Config:
     return load(parse(Path(path).read_text("utf-8"), path) if path else None, environ)
 
 
-def docker_groups(hosts: Iterable[str]) -> tuple[int, ...]:
+def docker_groups(hosts: Iterable[str | None], environ: Mapping[str, str]) -> tuple[int, ...]:
     """The groups that may use the Docker sockets, so that control can once it is no longer root; root's group never."""
+    from devdns.providers.docker_hosts import endpoint  # noqa: PLC0415 - of interest to control only
+
     groups = set()
     for host in hosts:
-        with contextlib.suppress(OSError, ValueError):
-            found = Path(host.removeprefix("unix://")).stat()
+        with contextlib.suppress(OSError, ValueError, DevdnsError):  # the provider tells what is wrong with it
+            found = Path(endpoint(host, environ).socket).stat()
             if stat.S_ISSOCK(found.st_mode) and found.st_gid:
                 groups.add(found.st_gid)
     return tuple(groups)
