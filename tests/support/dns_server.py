@@ -70,7 +70,7 @@ def running(
 ) -> Iterator[Running]:
     """A resolver on `hosts` (127.0.0.1 if none) and further UDP sockets, stopped at the end."""
     loop = uvloop.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="resolver")
+    thread = threading.Thread(target=loop.run_forever, name="resolver", daemon=True)
     thread.start()
     resolver = Resolver(view, **limits)
     mine, tcp, chosen = bound(hosts or ("127.0.0.1",), port)
