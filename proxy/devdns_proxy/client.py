@@ -18,6 +18,7 @@ from devdns_proxy.framing import Chunked, Sized
 from devdns_proxy.heads import REQUEST_LINE, HeadRefused, Meaning, form, read_block, refuse_line
 from devdns_proxy.memo import ENTRY_BYTES
 from devdns_proxy.problems import Problem
+from devdns_proxy.tunnel import half_close
 
 SLASH = ord("/")
 HEAD_END = re.compile(rb"\r\n\r\n")  # searched by re: bytes.find is slower for a pattern that begins at every line end
@@ -235,7 +236,7 @@ class Client(Exchange):
             self.transport.close()
             return
         self.steer()
-        self.transport.write_eof()
+        half_close(self.transport)
 
     def expire(self) -> None:
         self.deadline = inf

@@ -218,7 +218,7 @@ class Exchange(asyncio.Protocol):
         except FramingRefused as refused:
             self._refuse(Problem(400, refusals.TITLES[400], str(refused)))
             return
-        if out:
+        if out and not upstream.transport.is_closing():
             upstream.transport.write(out)
         if body.done:
             self._body, self._held = None, rest
@@ -270,6 +270,8 @@ class Exchange(asyncio.Protocol):
     def lost(self, upstream: Upstream, error: Exception | None) -> None:
         """The service closed before a response: retried when idempotent, without body, and no byte has come back."""
         self._upstream = None
+        if self.transport.is_closing():
+            return
         bodiless = self.meaning.length is None and not self.meaning.chunked
         if bodiless and not upstream.touched and self.method in IDEMPOTENT and self._retries < MAX_RETRIES:
             self._retries += 1

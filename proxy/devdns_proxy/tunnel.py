@@ -26,6 +26,14 @@ def disagreement(meaning: Meaning, reply: Reply) -> str:
     return ""
 
 
+def half_close(transport: asyncio.Transport) -> None:
+    """Ends our side of a connection; where the peer has reset it already, all of it."""
+    try:
+        transport.write_eof()
+    except OSError:  # ENOTCONN: asyncio shuts the socket down at once and lets the error through
+        transport.abort()
+
+
 class End(asyncio.Protocol):
     """One end of a tunnel: what `transport` receives goes to the transport of `other`."""
 
@@ -38,7 +46,8 @@ class End(asyncio.Protocol):
         self._context = context
 
     def data_received(self, data: bytes) -> None:
-        self.other.transport.write(data)
+        if not self.other.transport.is_closing():
+            self.other.transport.write(data)
 
     def pause_writing(self) -> None:
         self.other.transport.pause_reading()
@@ -52,7 +61,7 @@ class End(asyncio.Protocol):
         if self.other.ended or self.other.transport.is_closing():
             self.other.transport.close()
             return False
-        self.other.transport.write_eof()
+        half_close(self.other.transport)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:

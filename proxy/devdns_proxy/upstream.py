@@ -51,8 +51,8 @@ class Upstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         client = self.client
-        if client is None:
-            # Nobody asked: whatever this is, it must not become the answer to the next request.
+        if client is None or client.transport.is_closing():
+            # Nobody asked, or nobody is there any more: it must not become the answer to the next request.
             self.transport.abort()
             return
         self.touched = True

@@ -148,7 +148,7 @@ async def backend(
         self.connections += 1
         try:
             await conversation(self, Wire(reader, writer))
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self.closed.set()
