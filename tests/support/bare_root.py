@@ -48,10 +48,26 @@ def _certificates() -> dict[str, str]:
     return {file: f"carried/{number}.pem" for number, file in enumerate(sorted(named))}
 
 
+ENTER = """set -e
+mount --bind "$0" "$0"
+cd "$0"
+mkdir -p left
+mount -t proc proc proc
+mount --rbind /dev dev
+mount --rbind /sys sys
+pivot_root . left
+umount --lazy left
+cd /src
+eval "$1"
+"""
+
+
 def in_debian(root: Path, command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Runs a shell command as root inside, in `/src`, with processes and mounts of its own."""
-    enter = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t sysfs sysfs "$0/sys" && exec chroot "$0" sh -c "cd /src && $1"'
-    apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", enter, str(root), command]
+    """Runs a shell command as root inside, in `/src`, with processes and mounts of its own.
+
+    The root is a mount, not a chroot: programs inside make mount namespaces too.
+    """
+    apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, str(root), command]
     inside = {file: f"/{place}" for file, place in _certificates().items()}
     carried = {name: inside.get(value, value) for name, value in registry_environ().items()}
     known = {**FIXED, "HOME": "/root", **carried, **environ}
