@@ -66,10 +66,15 @@ def bound(hosts: Sequence[str], port: int = 0) -> tuple[list[socket.socket], lis
 
 @contextlib.contextmanager
 def running(
-    view: TableView, *hosts: str, port: int = 0, udp: Sequence[socket.socket] = (), **limits: float
+    view: TableView,
+    *hosts: str,
+    port: int = 0,
+    udp: Sequence[socket.socket] = (),
+    loops=uvloop.new_event_loop,
+    **limits: float,
 ) -> Iterator[Running]:
-    """A resolver on `hosts` (127.0.0.1 if none) and further UDP sockets, stopped at the end."""
-    loop = uvloop.new_event_loop()
+    """A resolver on `hosts` (127.0.0.1 if none) and further UDP sockets, in a loop that `loops` makes; stopped at the end."""
+    loop = loops()
     thread = threading.Thread(target=loop.run_forever, name="resolver", daemon=True)
     thread.start()
     resolver = Resolver(view, **limits)

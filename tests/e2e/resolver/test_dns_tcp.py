@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import resource
 import socket
@@ -9,6 +10,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 from support import dns_wire as wire
 from support.dns_scene import route, table, view
 from support.dns_server import Running, running
@@ -17,9 +19,9 @@ from support.waiting import wait_until
 BOUND = 5.0
 
 
-@pytest.fixture
-def server() -> Iterator[Running]:
-    with running(view(), connections=32, idle=60.0) as server:
+@pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
+def server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    with running(view(), loops=request.param, connections=32, idle=60.0) as server:
         yield server
 
 

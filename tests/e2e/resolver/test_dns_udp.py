@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 from support import dns_wire as wire
 from support.dns_scene import route, table, view
 from support.dns_server import Running, running
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Running]:
-    with running(view(), "127.0.0.1", "::1", "127.0.0.53") as server:
+@pytest.fixture(scope="module", params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
+def server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    with running(view(), "127.0.0.1", "::1", "127.0.0.53", loops=request.param) as server:
         yield server
 
 

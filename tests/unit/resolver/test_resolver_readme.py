@@ -9,7 +9,9 @@ import pytest
 from support.dns_scene import view
 from support.dns_transcript import answers, ask, denial, status
 
-from devdns_resolver.responder import Responder
+from devdns_resolver.codes import PLAIN_SIZE, UDP_SIZE
+from devdns_resolver.responder import MAX_ANSWERS, Responder
+from devdns_resolver.server import IDLE, MAX_CONNECTIONS
 
 README = Path(__file__).parents[3] / "resolver" / "README.md"
 ROW = re.compile(r"\| `(?P<asked>[^`]+)` \| (?P<status>[A-Z]+[a-z ]*?) \|(?P<answer>.*)\|(?P<soa>[^|]*)\|")
@@ -21,6 +23,14 @@ def test_the_readme_has_its_rows() -> None:
         re.findall(r"\| (?:NX|REF|FORM|NOTI|BADV)", README.read_text())
     )
     assert len(ROWS) > 45
+
+
+def test_the_bounds_it_names_are_the_bounds() -> None:
+    text = README.read_text()
+    assert f"{MAX_CONNECTIONS:,} connections" in text
+    assert f"{IDLE:.0f} s without a whole query" in text
+    assert f"{MAX_ANSWERS:,} replies" in text
+    assert f"over {UDP_SIZE} bytes, without OPT {PLAIN_SIZE}" in text
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["asked"])
