@@ -11,11 +11,12 @@ import re
 from math import inf
 
 from devdns_proxy import refusals
+from devdns_proxy.answering import BUSY, LINGER, READY
 from devdns_proxy.context import Context
-from devdns_proxy.exchange import BUSY, LINGER, READY, Exchange
-from devdns_proxy.fields import BARE
+from devdns_proxy.exchange import Exchange
+from devdns_proxy.fields import BARE, HeadRefused
 from devdns_proxy.framing import Chunked, Sized
-from devdns_proxy.heads import REQUEST_LINE, HeadRefused, Meaning, form, read_block, refuse_line
+from devdns_proxy.heads import REQUEST_LINE, Meaning, form, read_block, refuse_line
 from devdns_proxy.memo import ENTRY_BYTES
 from devdns_proxy.problems import Problem
 from devdns_proxy.tunnel import half_close
@@ -192,7 +193,7 @@ class Client(Exchange):
             return
         context = self._context
         self.meaning = meaning
-        self._state, self._begun, self._retries, self._route = BUSY, False, 0, None
+        self._state, self._begun, self._retries, self._route, self._own_id = BUSY, False, 0, None, b""
         self._body = Chunked() if meaning.chunked else Sized(meaning.length) if meaning.length else None
         self.plain = (
             meaning.keep

@@ -12,14 +12,15 @@ from devdns.core.frames import Hello, TableView
 from devdns.core.names import Zones
 from devdns.core.routes import Route
 from devdns_proxy.counters import Counters
-from devdns_proxy.heads import Meaning, Origin
+from devdns_proxy.heads import Meaning
 from devdns_proxy.limits import Limits
 from devdns_proxy.memo import Memo
+from devdns_proxy.places import Origin
 from devdns_proxy.pool import Pool
 from devdns_proxy.replies import Reply
 
 if TYPE_CHECKING:
-    from devdns_proxy.exchange import Exchange
+    from devdns_proxy.answering import Answering
     from devdns_proxy.tunnel import End
 
 HeadKey = tuple[str, bytes, bytes, bytes]
@@ -40,7 +41,7 @@ class Context:
         self.counters = Counters()
         self.heads: Memo[HeadKey, Meaning] = Memo()
         self.replies: Memo[bytes, Reply] = Memo()
-        self.clients: set[Exchange] = set()
+        self.clients: set[Answering] = set()
         self.tunnels: set[End] = set()
         self.draining = False
         self.empty = asyncio.Event()
@@ -69,7 +70,7 @@ class Context:
             self._timer.cancel()
         self.pool.close()
 
-    def forget(self, client: Exchange | End) -> None:
+    def forget(self, client: Answering | End) -> None:
         """A connection is closed, or somebody else's; `empty` tells a draining proxy that none is left."""
         self.clients.discard(client)
         self.tunnels.discard(client)

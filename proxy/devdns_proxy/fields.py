@@ -51,6 +51,15 @@ NOT_IN_TRAILERS = HOP_BY_HOP | {
 FORWARDED_PREFIX = b"x-forwarded-"
 
 
+class HeadRefused(Exception):
+    """A head that is answered with `status` and a closed connection."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
 def options(values: list[bytes] | None) -> frozenset[bytes]:
     """The members of comma-separated lists, lower case, empty ones dropped."""
     if not values:

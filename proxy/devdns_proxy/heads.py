@@ -11,8 +11,9 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from devdns.core.names import Zones, parse_authority
-from devdns_proxy.fields import DIGITS, FORWARDED_PREFIX, HOP_BY_HOP, LINE, TOKEN, options, without
+from devdns.core.names import parse_authority
+from devdns_proxy.fields import DIGITS, FORWARDED_PREFIX, HOP_BY_HOP, LINE, TOKEN, HeadRefused, options, without
+from devdns_proxy.places import Origin, place_of
 
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,64}+) ([\x21-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
 OTHER_VERSION = re.compile(TOKEN + rb"{1,64}+ [\x21-\x7e\x80-\xff]++ HTTP/[0-9]\.[0-9]\r\n")
@@ -23,24 +24,6 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 
 SPECIAL = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"forwarded", b"x-request-id", b"x-real-ip", HOP}
 NEVER_NOMINATED = SPECIAL | {b"close"}
-
-
-class HeadRefused(Exception):
-    """A head that is answered with `status` and a closed connection."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-
-
-class Origin(Struct, frozen=True, gc=False, eq=False):
-    """Where a connection comes from and who answers it: constant for all its requests, and compared by identity."""
-
-    address: str
-    instance: str
-    zones: Zones
-    scheme: str = "http"
 
 
 class Meaning(Struct, frozen=True, gc=False):
@@ -112,7 +95,7 @@ def read_block(block: bytes, minor: bytes, origin: Origin) -> Meaning:
     kept, special = _sort(block)
     offered = options(special.get(b"connection"))
     length, chunked = _framing(special, minor)
-    place = _place_of(special.get(b"host"), origin)
+    place = place_of(special.get(b"host"), origin)
     expect = _expect(special.get(b"expect"), minor)
     upgrade = b""
     if b"upgrade" in offered and minor == b"1" and length is None and not chunked:
@@ -203,52 +186,6 @@ def _framing(special: dict[bytes, list[bytes]], minor: bytes) -> tuple[int | Non
     if len(lengths) != 1 or not DIGITS.fullmatch(lengths[0]):
         raise HeadRefused(400, "Content-Length must be one decimal number")
     return int(lengths[0]), False
-
-
-class Place(Struct, frozen=True, gc=False):
-    """What a Host value means for a client: whose name it is, and the lines we vouch for."""
-
-    host: str
-    authority: bytes
-    own: bool
-    vouched: bytes
-    hop: bytes
-    instance: bytes
-
-
-MAX_AUTHORITY = 300
-
-
-def _place_of(values: list[bytes] | None, origin: Origin) -> Place:
-    if values is None or len(values) != 1:
-        raise HeadRefused(400, "a request needs exactly one Host field")
-    if len(values[0]) > MAX_AUTHORITY:
-        raise HeadRefused(400, "the Host field is malformed")
-    return _read_place(values[0], origin)
-
-
-@lru_cache(256)
-def _read_place(authority: bytes, origin: Origin) -> Place:
-    """The port is the one the client believes in, as Traefik has it: Host's own, else the scheme's."""
-    parsed = parse_authority(authority.decode("latin-1"))
-    if parsed is None:
-        raise HeadRefused(400, "the Host field is malformed")
-    host, port = parsed
-    address, scheme, instance = origin.address.encode(), origin.scheme.encode(), origin.instance.encode()
-    vouched = (
-        b"X-Forwarded-For: " + address,
-        b"X-Forwarded-Host: " + authority,
-        b"X-Forwarded-Proto: " + scheme,
-        b"X-Forwarded-Port: %d" % (port or (443 if origin.scheme == "https" else 80)),
-        b'Forwarded: for=%b;host="%b";proto=%b' % (_node(address), authority, scheme),
-    )
-    own = origin.zones.is_own(host)
-    return Place(host, authority, own, b"\r\n".join(vouched), b"Devdns-Hop: " + instance, instance)
-
-
-def _node(address: bytes) -> bytes:
-    """An address as `Forwarded` has it (RFC 7239 section 6)."""
-    return b'"[%b]"' % address if b":" in address else address
 
 
 def _expect(values: list[bytes] | None, minor: bytes) -> bool:

@@ -6,7 +6,8 @@ from itertools import islice
 
 from devdns.core.names import Zones
 from devdns.core.routes import Route, RouteTable, State
-from devdns_proxy.heads import HeadRefused, Meaning
+from devdns_proxy.fields import HeadRefused
+from devdns_proxy.heads import Meaning
 from devdns_proxy.problems import Problem
 
 TITLES = {

@@ -9,8 +9,8 @@ from devdns_proxy.heads import Meaning
 from devdns_proxy.replies import Reply, websocket_accept
 
 if TYPE_CHECKING:
+    from devdns_proxy.answering import Answering
     from devdns_proxy.context import Context
-    from devdns_proxy.exchange import Exchange
     from devdns_proxy.upstream import Upstream
 
 
@@ -77,7 +77,7 @@ class End(asyncio.Protocol):
         self.other.transport.abort()
 
 
-def join(context: Context, client: Exchange, upstream: Upstream, reply: Reply, rest: bytes) -> None:
+def join(context: Context, client: Answering, upstream: Upstream, reply: Reply, rest: bytes) -> None:
     """Passes the 101 on and joins both connections; what either side sent ahead goes first."""
     near, far = client.transport, upstream.transport
     ahead = client.release(reply.status)

@@ -132,6 +132,7 @@ async def test_a_stale_connection_is_retried_for_an_idempotent_request():
                 assert (await wire.response())[1] == b"ok"
         assert proxy.proxy.counters.retries == 1
         assert len(service.seen) == 3
+        assert service.seen[1] == service.seen[2] != service.seen[0]  # a retry has the id of the request it repeats
 
 
 async def test_a_written_post_is_never_sent_twice():

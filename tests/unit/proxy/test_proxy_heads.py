@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from devdns.core.names import Zones
-from devdns_proxy.heads import REQUEST_LINE, HeadRefused, Origin, form, read_block, refuse_line
+from devdns_proxy.fields import HeadRefused
+from devdns_proxy.heads import REQUEST_LINE, form, read_block, refuse_line
+from devdns_proxy.places import Origin
 from devdns_proxy.replies import websocket_accept
 
 ORIGIN = Origin("127.0.0.1", "i-test", Zones())

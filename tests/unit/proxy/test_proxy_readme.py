@@ -31,7 +31,8 @@ def test_statuses():
 
 def test_fields():
     from devdns.core.names import Zones  # noqa: PLC0415 # only here
-    from devdns_proxy.heads import Origin, read_block  # noqa: PLC0415
+    from devdns_proxy.heads import read_block  # noqa: PLC0415
+    from devdns_proxy.places import Origin  # noqa: PLC0415
 
     sent = read_block(b"Host: api.dev.test\r\n\r\n", b"1", Origin("127.0.0.1", "i", Zones())).fields
     ours = {line.partition(b":")[0].decode() for line in sent.splitlines()} | {"X-Request-ID", "X-Forwarded-Prefix"}

@@ -1,0 +1,216 @@
+"""What the client is told: the service's response as it begins and ends, or an answer of our own.
+
+One per client connection, for the request in hand; the classes above it add the way to a service (`Exchange`) and the
+connection (`Client`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from devdns.core.routes import Route
+from devdns_proxy import refusals
+from devdns_proxy.counters import NO_ROUTE
+from devdns_proxy.framing import Body, FramingRefused
+from devdns_proxy.heads import Meaning
+from devdns_proxy.problems import Problem
+from devdns_proxy.rendering import rendered
+from devdns_proxy.replies import Reply
+
+if TYPE_CHECKING:
+    from devdns_proxy.context import Context
+    from devdns_proxy.upstream import Upstream
+
+#: Between requests; a request in hand; discarding what still comes after the last response; not ours any more.
+READY, BUSY, LINGER, GONE = range(4)
+
+
+class Answering(asyncio.Protocol):
+    """What is public is for `Upstream`, `join` and the clock in `Context`.
+
+    `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection. `deadline`: when
+    `expire` is called. `paused`: the client does not keep up. `_body` is what is still to come of the request's body,
+    None when it is whole.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_block",
+        "_body",
+        "_context",
+        "_dialing",
+        "_held",
+        "_keep",
+        "_own_id",
+        "_route",
+        "_state",
+        "_target",
+        "_upstream",
+        "deadline",
+        "meaning",
+        "method",
+        "minor",
+        "paused",
+        "plain",
+        "transport",
+    )
+    transport: asyncio.Transport
+    meaning: Meaning
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._state = READY
+        self._held = b""
+        self._body: Body | None = None
+        self._upstream: Upstream | None = None
+        self._dialing: asyncio.Task[None] | None = None
+        self._route: Route | None = None
+        self._begun = False
+        self._keep = True
+        self._block = self._target = self._own_id = b""
+        self.method = self.minor = b""
+        self.paused = False
+        self.plain = False
+        self.deadline = context.now + context.limits.head_time
+
+    # What the connection does; see `Client`
+
+    def steer(self) -> None:
+        """Reads on or stops reading, as far as the service takes the body."""
+        raise NotImplementedError
+
+    def _proceed(self) -> None:
+        """The response is written and the connection may carry another request."""
+        raise NotImplementedError
+
+    def _linger(self) -> None:
+        """The response is written and was the last one."""
+        raise NotImplementedError
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        raise NotImplementedError
+
+    def retire(self) -> None:
+        """The proxy stops: an idle connection closes now, a busy one after its response."""
+        raise NotImplementedError
+
+    # The response, as told by the upstream
+
+    def begin(self, status: int, *, keep: bool = True) -> None:
+        """The final head is about to be written; from now on only truncation can tell the client of trouble."""
+        self._begun = True
+        self._keep = keep
+        self.deadline = inf
+        route = self._route
+        self._context.counters.answered(route.host + route.prefix if route is not None else NO_ROUTE, status)
+
+    def may_keep(self) -> bool:
+        """True when the connection can carry another request after this one."""
+        return self.meaning.keep and self._body is None and not self._context.draining
+
+    def sent_whole(self) -> bool:
+        """True when the service has been sent the whole request."""
+        return self._body is None
+
+    def interim(self, reply: Reply) -> None:
+        """Passes a 1xx on; HTTP/1.0 knows none."""
+        if self.minor == b"1":
+            self.transport.write(reply.head + b"\r\n")
+
+    def finish(self) -> None:
+        """The response is written; the next request may begin."""
+        self._upstream = None
+        self._context.counters.in_flight -= 1
+        if self._keep and self._body is None:
+            self._state = READY
+            self._proceed()
+        else:
+            self._linger()
+
+    def truncate(self) -> None:
+        """The response broke off: the connection ends before it looks complete."""
+        self._upstream = None
+        self.deadline = self._context.now + self._context.limits.stall_time
+        if self.minor == b"0":
+            self.transport.abort()  # only a reset tells an HTTP/1.0 client that a body without length is cut
+        else:
+            self.transport.close()
+
+    def release(self, status: int) -> bytes:
+        """Hands the transport to a tunnel; returns the bytes the client sent ahead."""
+        ahead, self._held = self._held, b""
+        self._upstream = None
+        self.begin(status)
+        self.steer()
+        self._context.counters.in_flight -= 1
+        self._retire()
+        return ahead
+
+    def _retire(self) -> None:
+        """Lets the connection go: it is closed, or somebody else's."""
+        self._state = GONE
+        self._context.forget(self)
+
+    # Answers of our own
+
+    def _path(self) -> str:
+        """The raw path: the target up to its query."""
+        return self._target.partition(b"?")[0].decode("latin-1")
+
+    def _fail(self, reason: str, *, timed_out: bool = False) -> None:
+        if self._route is not None and not self.transport.is_closing():
+            self._answer(refusals.unreachable(self._route, self._path(), reason, timed_out=timed_out))
+
+    def _answer(self, problem: Problem) -> None:
+        """Answers the request in hand with a problem; the connection lives on if its body is already here."""
+        if self._upstream is None:
+            self._skip_body()
+        self._let_go()
+        keep = self.may_keep()
+        self.begin(problem.status, keep=keep)
+        bodiless = self.method == b"HEAD"
+        known_id = self.meaning.request_id or self._own_id.partition(b": ")[2].rstrip()
+        problem = replace(problem, request_id=known_id.decode())
+        self._write(rendered(problem, self._block, self._context.date, keep=keep, bodiless=bodiless))
+        self.finish()
+
+    def _skip_body(self) -> None:
+        """Discards what has come of a body that nobody wants; if that is all of it, the next request can be found."""
+        if self._body is None:
+            return
+        try:
+            _, rest = self._body.feed(self._held)
+        except FramingRefused:
+            rest = b""
+        self._held = rest
+        if self._body.done:
+            self._body = None
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answers what cannot be understood, and closes: nobody knows where the next request would begin."""
+        self._let_go()
+        begun = self._begun and self._state == BUSY
+        if self._state == BUSY:
+            self._context.counters.in_flight -= 1
+        if not begun:
+            self._context.counters.answered(NO_ROUTE, problem.status)
+            self._write(rendered(problem, b"", self._context.date, keep=False, bodiless=False))
+        self._linger()
+
+    def _write(self, data: bytes) -> None:
+        self._context.counters.sent += len(data)
+        self.transport.write(data)
+
+    def _let_go(self) -> None:
+        """Nothing more is wanted from the service."""
+        dialing, self._dialing = self._dialing, None
+        if dialing is not None:
+            dialing.cancel()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.leave()
