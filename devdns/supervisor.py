@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -31,6 +32,7 @@ GRACE = 10.0  # seconds for a child to drain before it is killed
 QUICK_DEATH = 1.0  # a child that lived shorter than this is restarted with a growing delay
 MAX_DELAY = 5.0
 START_BOUND = 15.0
+FILES = 65_536
 LOCK_BOUND = 0.2  # a command that looks whether one runs holds the lock for an instant
 READY = b"R"
 
@@ -88,6 +90,7 @@ class Supervisor:
     def run(self) -> int:
         os.chdir(self._plan.state_dir)
         lock = hold_lock()
+        raise_file_limit()
         self._watch_signals()
         try:
             self._bind()
@@ -307,6 +310,14 @@ def hold_lock() -> TextIO:
                 "stop it with devdns down, or give --state-dir",
             ) from None
         return lock
+
+
+def raise_file_limit() -> None:
+    """The soft limit is made for select(2); the children take thousands of connections, and none uses that call."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def identity(environ: Mapping[str, str], state_dir: Path) -> tuple[int, int]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,6 +28,7 @@ from devdns.control.gate import Gate
 from devdns.control.last_words import LastWords
 from devdns.control.registry import Registry
 from devdns.control.snapshots import Snapshots, listen
+from devdns.core.errors import DevdnsError
 from devdns.core.frames import VERSION, Hello
 from devdns.core.names import Zones
 from devdns.core.settings import Config
@@ -63,6 +66,12 @@ class Control:
         self._http = http
         self._runners: list[web.AppRunner] = []
         self._servers: list[asyncio.Server] = []
+
+    def groups(self) -> tuple[int, ...]:
+        """The groups that may use the Docker sockets: to be kept when control is no longer root. Root's group never."""
+        if self._config.docker.enabled is False:
+            return ()
+        return docker_groups(self._config.docker.hosts or (None,))
 
     async def start(self, control: socket, snapshots: socket, web: socket) -> None:
         """Serves the three listening sockets, once the files and manual routes were read (or half a second passed)."""
@@ -112,6 +121,19 @@ def providers(config: Config, zones: Zones) -> Iterator[Provider]:
         from devdns.providers.mdns import MdnsProvider  # noqa: PLC0415 # loads zeroconf
 
         yield MdnsProvider(config.mdns, zones)
+
+
+def docker_groups(hosts: Iterable[str | None]) -> tuple[int, ...]:
+    """The groups of the Unix sockets of these engines; one that cannot be found is the provider's to tell."""
+    from devdns.providers.docker_hosts import endpoint  # noqa: PLC0415 # as above
+
+    groups = set()
+    for host in hosts:
+        with suppress(OSError, ValueError, DevdnsError):
+            found = Path(endpoint(host, os.environ).socket).stat()
+            if stat.S_ISSOCK(found.st_mode) and found.st_gid:
+                groups.add(found.st_gid)
+    return tuple(groups)
 
 
 def switched_off(config: Config) -> list[str]:

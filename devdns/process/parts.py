@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import contextlib
-import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from devdns.core.errors import DevdnsError
 from devdns.core.frames import TableView
 from devdns.core.settings import Config
 from devdns.process.inherit import Inherited
@@ -61,11 +58,11 @@ class ControlPart:
         for module in WATCH_MODULES:
             import_module(module)
         config = settings(environ)
-        self.groups = docker_groups(config.docker.hosts or (None,), environ)
         self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web")]
         self._control = Control(
             config, environ.get("DEVDNS_CONFIG") or None, tuple(inherited.listening.get("http", ()))
         )
+        self.groups = self._control.groups()
 
     async def start(self) -> None:
         await self._control.start(*self._sockets)
@@ -159,16 +156,3 @@ def settings(environ: Mapping[str, str]) -> Config:
 
     path = environ.get("DEVDNS_CONFIG") or None
     return load(parse(Path(path).read_text("utf-8"), path) if path else None, environ)
-
-
-def docker_groups(hosts: Iterable[str | None], environ: Mapping[str, str]) -> tuple[int, ...]:
-    """The groups that may use the Docker sockets, so that control can once it is no longer root; root's group never."""
-    from devdns.providers.docker_hosts import endpoint  # noqa: PLC0415 - of interest to control only
-
-    groups = set()
-    for host in hosts:
-        with contextlib.suppress(OSError, ValueError, DevdnsError):  # the provider tells what is wrong with it
-            found = Path(endpoint(host, environ).socket).stat()
-            if stat.S_ISSOCK(found.st_mode) and found.st_gid:
-                groups.add(found.st_gid)
-    return tuple(groups)

@@ -22,10 +22,7 @@ DIRECTIONS = (
     ("devdns.ports", ("devdns.core.errors",)),
     ("devdns.listeners", ("devdns.core.errors", "devdns.ports")),
     ("devdns.supervisor", ("devdns.core.errors", "devdns.listeners")),
-    (
-        "devdns.process.parts",
-        ("devdns.core", "devdns.process", "devdns.control", "devdns.providers", "devdns_resolver", "devdns_proxy"),
-    ),
+    ("devdns.process.parts", ("devdns.core", "devdns.process", "devdns.control", "devdns_resolver", "devdns_proxy")),
     ("devdns.process.standalone", ("devdns.core", "devdns.process", "devdns.listeners", "devdns.supervisor")),
     ("devdns.process", ("devdns.core", "devdns.process")),
     ("devdns_resolver", ("devdns.core", "devdns_resolver")),
