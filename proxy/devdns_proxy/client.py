@@ -23,6 +23,7 @@ from devdns_proxy.tunnel import half_close
 
 SLASH = ord("/")
 HEAD_END = re.compile(rb"\r\n\r\n")  # searched by re: bytes.find is slower for a pattern that begins at every line end
+EMPTY_LINES = re.compile(rb"(?:\r\n)++")
 #: More than this is several pipelined requests, or none that is remembered.
 MAX_RECALL = 2 * ENTRY_BYTES
 
@@ -55,7 +56,7 @@ class Client(Exchange):
             self._feed(self._upstream, self._body, data)
             return
         self._held = self._held + data if self._held else data
-        if self._state == READY:
+        if self._state == READY and not self.paused:
             self._pump()
         elif len(self._held) > self._context.limits.ahead:
             self.steer()
@@ -88,10 +89,12 @@ class Client(Exchange):
             self._upstream.transport.resume_reading()
         if self._state == READY and self._held:
             self._pump()
+        self.steer()
 
     def steer(self) -> None:
         full = self._upstream is not None and self._upstream.full and self._body is not None
-        reading = not full and (self._state != BUSY or len(self._held) <= self._context.limits.ahead)
+        waiting = self._state == BUSY or self.paused
+        reading = not full and not (waiting and len(self._held) > self._context.limits.ahead)
         if self._left and self._upstream is not None and self._body is not None:
             self.transport.abort()  # the rest of the body will never come
         if reading == self._reading or self._left or self.transport.is_closing():
@@ -126,10 +129,12 @@ class Client(Exchange):
 
     def _wait_for_head(self) -> None:
         """Keeps a partial head within bounds of size and time, and refuses early what can never become whole."""
-        if self._held.startswith(b"\r\n"):
-            self._held = self._held.lstrip(b"\r\n")
-            self._scanned = 0
+        empty = EMPTY_LINES.match(self._held)
+        if empty:
+            self._held, self._scanned = self._held[empty.end() :], 0
         held = self._held
+        if not held:
+            return
         if BARE.search(held, max(0, self._scanned - 1)):
             raise HeadRefused(400, "the request head holds a bare CR, a bare LF or a NUL")
         self._check_sizes(held, len(held))

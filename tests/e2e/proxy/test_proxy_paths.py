@@ -383,6 +383,19 @@ async def test_pipelined_requests_wait_outside_when_too_many():
             got += await wire.reader.read(65_536)
 
 
+async def test_a_client_that_sends_and_never_reads_is_not_read_from_for_ever():
+    big = OK.replace(b": 2", b": 10002") + b"x" * 10_000
+    async with stage(big) as (proxy, service), await proxy.connect() as wire:
+        wire.writer.write(GET * 200_000)
+        await eventually(lambda: service.seen)
+        client = next(iter(proxy.proxy.context.clients))
+        await eventually(lambda: client.paused and not client._reading)
+        assert len(client._held) < 1 << 20
+        assert client.transport.get_write_buffer_size() < 1 << 20
+        for _ in range(500):
+            await wire.response()
+
+
 # The end
 
 

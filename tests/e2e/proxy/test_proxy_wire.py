@@ -24,6 +24,9 @@ def reply(*fields: bytes, body: bytes = b"", status: bytes = b"200 OK") -> bytes
 
 BAD = {
     "bare LF": b"GET / HTTP/1.1\nHost: api.dev.test\n\n",
+    "bare LF before the line": b"\r\n\nGET / HTTP/1.1\r\nHost: api.dev.test\r\n\r\n",
+    "bare LF alone": b"\n",
+    "bare CR alone": b"\rG",
     "bare LF in the block": b"GET / HTTP/1.1\r\nHost: api.dev.test\nA: b\r\n\r\n",
     "two spaces": b"GET  / HTTP/1.1\r\nHost: api.dev.test\r\n\r\n",
     "no Host": b"GET / HTTP/1.1\r\n\r\n",
