@@ -202,6 +202,11 @@ class Answering(asyncio.Protocol):
             self._write(rendered(problem, b"", self._context.date, keep=False, bodiless=False))
         self._linger()
 
+    def crash(self) -> None:
+        """Something is wrong with us: says so if it still can, and ends the connection."""
+        if not self.transport.is_closing():
+            self._refuse(Problem(500, "This is a fault of devdns", hint="its log says more: devdns logs"))
+
     def _write(self, data: bytes) -> None:
         self._context.counters.sent += len(data)
         self.transport.write(data)

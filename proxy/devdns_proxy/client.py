@@ -10,6 +10,8 @@ import asyncio
 import re
 from math import inf
 
+import structlog
+
 from devdns_proxy import refusals
 from devdns_proxy.answering import BUSY, LINGER, READY
 from devdns_proxy.context import Context
@@ -20,6 +22,8 @@ from devdns_proxy.heads import REQUEST_LINE, Meaning, form, read_block, refuse_l
 from devdns_proxy.memo import ENTRY_BYTES
 from devdns_proxy.problems import Problem
 from devdns_proxy.tunnel import half_close
+
+log = structlog.get_logger()
 
 SLASH = ord("/")
 HEAD_END = re.compile(rb"\r\n\r\n")  # searched by re: bytes.find is slower for a pattern that begins at every line end
@@ -52,14 +56,18 @@ class Client(Exchange):
         self._context.counters.received += len(data)
         if self._state == LINGER:
             return
-        if self._upstream is not None and self._body is not None:
-            self._feed(self._upstream, self._body, data)
-            return
-        self._held = self._held + data if self._held else data
-        if self._state == READY and not self.paused:
-            self._pump()
-        elif len(self._held) > self._context.limits.ahead:
-            self.steer()
+        try:
+            if self._upstream is not None and self._body is not None:
+                self._feed(self._upstream, self._body, data)
+                return
+            self._held = self._held + data if self._held else data
+            if self._state == READY and not self.paused:
+                self._pump()
+            elif len(self._held) > self._context.limits.ahead:
+                self.steer()
+        except Exception:  # the edge of a connection: whatever it was, the client gets an answer
+            log.exception("request failed")
+            self.crash()
 
     def eof_received(self) -> bool:
         """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""

@@ -39,6 +39,7 @@ REASONS = {
     414: b"URI Too Long",
     417: b"Expectation Failed",
     431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
     502: b"Bad Gateway",
     503: b"Service Unavailable",
     504: b"Gateway Timeout",

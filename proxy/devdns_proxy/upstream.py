@@ -10,6 +10,8 @@ import asyncio
 import select
 from typing import TYPE_CHECKING
 
+import structlog
+
 from devdns.core.routes import Target
 from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized, UntilClose
 from devdns_proxy.replies import Reply, ReplyRefused, read_reply
@@ -18,6 +20,9 @@ from devdns_proxy.tunnel import disagreement, join
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
     from devdns_proxy.exchange import Exchange
+
+
+log = structlog.get_logger()
 
 
 class Upstream(asyncio.Protocol):
@@ -56,10 +61,15 @@ class Upstream(asyncio.Protocol):
             self.transport.abort()
             return
         self.touched = True
-        if self._body is None:
-            self._read_head(client, data)
-        else:
-            self._relay(client, self._body, data)
+        try:
+            if self._body is None:
+                self._read_head(client, data)
+            else:
+                self._relay(client, self._body, data)
+        except Exception:  # the edge of a connection: whatever it was, the client is told
+            log.exception("response failed", target=str(self.target))
+            self.leave()
+            client.crash()
 
     def _read_head(self, client: Exchange, data: bytes) -> None:
         if self._held:

@@ -462,6 +462,18 @@ async def test_a_loop_is_508():
         assert (await proxy.say(looped)).startswith(b"HTTP/1.1 508 ")
 
 
+async def test_a_fault_of_ours_is_500_and_logged_once(capsys):
+    async with stage(OK) as (proxy, _):
+        table, proxy.view.table = proxy.view.table, None
+        assert (await proxy.say(GET)).startswith(b"HTTP/1.1 500 ")
+        proxy.view.table = table
+        proxy.proxy.context.replies.get = None
+        assert (await proxy.say(GET)).startswith(b"HTTP/1.1 500 ")
+        assert proxy.proxy.counters.in_flight == 0
+    logged = capsys.readouterr().out
+    assert logged.count("request failed") == logged.count("response failed") == 1
+
+
 async def test_options_strip_the_prefix_and_set_the_host():
     async with stage(OK) as (proxy, service):
         proxy.route(route("api/v2", service.port, strip=True, host="localhost:9000"))
