@@ -129,25 +129,24 @@ class Exchange(Answering):
     def _send(self, upstream: Upstream) -> None:
         self._upstream = upstream
         upstream.carry(self)
-        upstream.transport.write(self._head)
         if self.paused:
             upstream.transport.pause_reading()
-        if self._body is not None:
-            self._arm_reply()
-            if self._held:
-                data, self._held = self._held, b""
-                self._feed(upstream, self._body, data)
-            self.steer()
+        if self._body is None:
+            upstream.transport.write(self._head)
+            return
+        data, self._held = self._held, b""
+        self._feed(upstream, self._body, data, self._head)
+        self.steer()
 
-    def _feed(self, upstream: Upstream, body: Body, data: bytes) -> None:
-        """Sends a piece of the request body on; a broken framing ends both connections."""
+    def _feed(self, upstream: Upstream, body: Body, data: bytes, head: bytes = b"") -> None:
+        """Sends a piece of the request body on, behind a `head` still to be sent; a broken framing ends both connections."""
         try:
             out, rest = body.feed(data)
         except FramingRefused as refused:
             self._refuse(Problem(400, refusals.TITLES[400], str(refused)))
             return
-        if out and not upstream.transport.is_closing():
-            upstream.transport.write(out)
+        if (head or out) and not upstream.transport.is_closing():
+            upstream.transport.write(head + out)
         if body.done:
             self._body, self._held = None, rest
             self.steer()

@@ -136,13 +136,16 @@ class Upstream(asyncio.Protocol):
         elif old:
             lines.append(b"Connection: keep-alive\r\n")
         lines.append(b"\r\n")
+        head = b"".join(lines)
         client.begin(reply.status, keep=keep)
-        client.transport.write(b"".join(lines))
         self._body = body
+        if body is not None and rest and not body.done:
+            self._relay(client, body, rest, head)
+            return
+        self._context.counters.sent += len(head)
+        client.transport.write(head)
         if body is None or body.done:
             self._finish(client, rest)
-        elif rest:
-            self._relay(client, body, rest)
 
     def _frame(self, client: Exchange, reply: Reply, *, old: bool) -> Body | None:
         if reply.bodiless or client.method == b"HEAD":
@@ -154,12 +157,16 @@ class Upstream(asyncio.Protocol):
         self._keep = False
         return UntilClose(chunk=not old)
 
-    def _relay(self, client: Exchange, body: Body, data: bytes) -> None:
+    def _relay(self, client: Exchange, body: Body, data: bytes, head: bytes = b"") -> None:
+        """Passes a piece of the body on, behind a `head` that is still to be written: one write is one system call."""
         try:
             out, rest = body.feed(data)
         except FramingRefused:
+            client.transport.write(head)
             self._cut(client)
             return
+        if head:
+            out = head + out
         if out:
             self._context.counters.sent += len(out)
             client.transport.write(out)
