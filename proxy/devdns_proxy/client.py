@@ -92,12 +92,19 @@ class Client(Exchange):
 
     def resume_writing(self) -> None:
         self.paused = False
-        self.deadline = inf if self._state == BUSY else self._context.now + self._context.limits.idle_time
+        self.deadline = self._context.now + self._patience()
         if self._upstream is not None:
             self._upstream.transport.resume_reading()
         if self._state == READY and self._held:
             self._pump()
         self.steer()
+
+    def _patience(self) -> float:
+        """How long the state in hand may last from now on."""
+        limits = self._context.limits
+        if self._state == BUSY:
+            return inf if self._begun else limits.reply_time
+        return limits.idle_time if self._state == READY else limits.linger_time
 
     def steer(self) -> None:
         full = self._upstream is not None and self._upstream.full and self._body is not None

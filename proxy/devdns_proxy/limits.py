@@ -16,7 +16,7 @@ class Limits(Struct, frozen=True, gc=False):
     idle_time: float = 75.0
     stall_time: float = 60.0
     linger_time: float = 2.0
-    leave_time: float = 1.0
+    leave_time: float = 0.5
     connect_time: float = 1.0
     reply_time: float = 300.0
     pool_idle: float = 4.0
