@@ -16,6 +16,8 @@ from devdns_proxy.counters import Counters
 from devdns_proxy.limits import Limits
 
 BACKLOG = 4_096
+#: Seconds that requests to our own names get at the end of a drain: the open ones are event streams, which never end.
+OWN_GRACE = 0.2
 
 
 class Proxy:
@@ -57,9 +59,11 @@ class Proxy:
 
     async def drain(self, grace: float) -> None:
         """Stops accepting, ends idle connections at once, waits up to `grace` seconds for the busy ones, then cuts them."""
+        context = self._context
+        if context is None:
+            return
         for server in self._servers:
             server.close()
-        context = self.context
         context.draining = True
         for client in list(context.clients):
             client.retire()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import websockets
@@ -167,17 +167,30 @@ async def test_close_codes_are_equal_on_both_ends():
 # Our own names
 
 
+@asynccontextmanager
+async def control(tmp_path, handler):
+    """What answers at `web.sock`; yields its path."""
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    path = str(tmp_path / "web.sock")
+    await web.UnixSite(runner, path).start()
+    try:
+        yield path
+    finally:
+        await runner.cleanup()
+
+
 async def test_a_connection_for_an_own_name_goes_to_our_application(tmp_path):
     async def status(request):
         return web.json_response({"path": request.path, "body": await request.text()})
 
-    app = web.Application()
-    app.router.add_route("*", "/{rest:.*}", status)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    path = str(tmp_path / "web.sock")
-    await web.UnixSite(runner, path).start()
-    async with backend(answering(OK)) as service, running(route("api", service.port), web=path) as proxy:
+    async with (
+        control(tmp_path, status) as path,
+        backend(answering(OK)) as service,
+        running(route("api", service.port), web=path) as proxy,
+    ):
         async with await proxy.connect() as wire:
             await wire.send(GET)  # another name first: the connection is handed over at a request boundary
             await wire.response()
@@ -190,4 +203,17 @@ async def test_a_connection_for_an_own_name_goes_to_our_application(tmp_path):
             async with session.put(url, headers=headers, data=b"z" * 5_000) as response:
                 assert (await response.json())["body"] == "z" * 5_000
         assert len(service.seen) == 1
-    await runner.cleanup()
+
+
+async def test_an_event_stream_of_ours_does_not_hold_up_the_end(tmp_path):
+    async def events(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"data: 1\n\n")
+        await asyncio.Event().wait()
+
+    async with control(tmp_path, events) as path, running(web=path) as proxy, await proxy.connect() as wire:
+        await wire.send(GET.replace(b"api.", b"devdns.").replace(b"/ ", b"/api/v1/routes/events ", 1))
+        await wire.until(b"data: 1")
+        async with asyncio.timeout(3):
+            await proxy.proxy.drain(0.1)
