@@ -105,12 +105,19 @@ class Exchange(Answering):
             self._send(upstream)
 
     async def _dial_any(self, target: Target) -> Upstream:
-        """Tries the targets of the route in turn: of this request nothing has reached any of them (the retry rule)."""
+        """Tries the targets of the route in turn: of this request nothing has reached any of them (the retry rule).
+
+        One that timed out is tried again: a burst overflows the short accept queue of many a dev server, and the kernel
+        then drops what asks for a connection. By then the route may lead elsewhere.
+        """
+        tries = 0
         while True:
             try:
                 return await dial(self._context, target)
-            except DialFailed:
-                self._tried.append(target)
+            except DialFailed as failed:
+                tries += 1
+                if not failed.timed_out or tries == self._context.limits.connect_tries:
+                    self._tried.append(target)
                 another = self._another()
                 if another is None:
                     raise

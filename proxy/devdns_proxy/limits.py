@@ -18,6 +18,7 @@ class Limits(Struct, frozen=True, gc=False):
     linger_time: float = 2.0
     leave_time: float = 0.5
     connect_time: float = 1.0
+    connect_tries: int = 5
     reply_time: float = 300.0
     pool_idle: float = 4.0
     pool_size: int = 64

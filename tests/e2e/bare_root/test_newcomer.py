@@ -26,6 +26,7 @@ def test_make_demo_without_rights_and_with_an_empty_home():
 
 
 @pytest.mark.evidence
+@pytest.mark.timeout(1800)
 def test_both_commands_on_a_fresh_debian(tmp_path):
     """From a clone, where only make is there: `make demo`, then all that CI runs, with the parts it installs."""
     need("debootstrap", "git", "unshare")

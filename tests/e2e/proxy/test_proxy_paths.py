@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 
 import pytest
 from support.http_proxy import BOUND, GET, LAST, OK, answering, backend, listening, route, running, stage
@@ -33,6 +33,14 @@ async def through(conversation, limits=None):
         yield service, proxy, wire
 
 
+async def one_ok(reader, writer):
+    """A service that answers one request and closes; one that asks for nothing is closed too."""
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+    writer.close()
+
+
 def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
@@ -47,13 +55,8 @@ async def test_a_service_on_ipv6_loopback_only_is_found():
 
 
 async def test_a_unix_socket_is_a_target(tmp_path):
-    async def serve(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(OK)
-        writer.close()
-
     path = str(tmp_path / "app.sock")
-    server = await asyncio.start_unix_server(serve, path)
+    server = await asyncio.start_unix_server(one_ok, path)
     try:
         async with running(route("api", f"unix:{path}")) as proxy:
             assert (await proxy.say(LAST)).endswith(b"ok")
@@ -68,25 +71,54 @@ async def test_a_target_by_name_is_resolved():
         assert (await proxy.say(LAST)).endswith(b"ok")
 
 
-async def test_a_service_that_accepts_nothing_is_504_in_time():
-    listener = socket.socket()
-    fillers = []
-    with listener:
+@contextmanager
+def full_queue():
+    """A listener whose accept queue is full: the kernel drops what asks for a connection."""
+    with socket.socket() as listener, ExitStack() as fillers:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        port = listener.getsockname()[1]
-        for _ in range(3):  # a full backlog drops the SYN
-            filler = socket.socket()
+        listener.setblocking(False)
+        for _ in range(3):
+            filler = fillers.enter_context(socket.socket())
             filler.setblocking(False)
             with suppress(BlockingIOError):
-                filler.connect(("127.0.0.1", port))
-            fillers.append(filler)
-        async with running(route("api", port), limits=Limits(connect_time=0.2)) as proxy:
+                filler.connect(listener.getsockname())
+        yield listener, fillers
+
+
+async def test_a_service_that_accepts_nothing_is_504_in_time():
+    with full_queue() as (listener, _):
+        limits = Limits(connect_time=0.1, connect_tries=2)
+        async with running(route("api", listener.getsockname()[1]), limits=limits) as proxy:
             answer = await proxy.say(LAST)
-        for filler in fillers:
-            filler.close()
     assert answer.startswith(b"HTTP/1.1 504 ")
-    assert b"0.2 s" in answer
+    assert b"0.1 s" in answer
+
+
+async def one_answer(listener):
+    """Accepts until somebody asks, and answers that one."""
+    loop = asyncio.get_running_loop()
+    while True:
+        connection, _ = await loop.sock_accept(listener)
+        with connection:
+            if await loop.sock_recv(connection, 65536):
+                await loop.sock_sendall(connection, OK)
+                return
+
+
+async def test_a_service_that_is_slow_to_accept_gets_the_request_in_the_end():
+    with full_queue() as (listener, fillers):
+        port = listener.getsockname()[1]
+        async with (
+            running(route("api", port), limits=Limits(connect_time=0.1)) as proxy,
+            await proxy.connect() as wire,
+        ):
+            await wire.send(LAST)
+            await eventually(lambda: proxy.proxy.counters.retries)
+            fillers.close()
+            async with asyncio.timeout(BOUND):
+                await one_answer(listener)
+            assert (await wire.response())[1] == b"ok"
 
 
 async def test_a_scheme_of_later_is_a_clear_502():
