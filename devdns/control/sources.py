@@ -141,7 +141,7 @@ class Sources:
             if self._last is not None:
                 self._last.keep(name, routes)
             source.routes, source.refusals = len(self._store.stated(name)), word.refusals
-            self._turn(source, "ok")
+            self._turn(source, "off" if word.absent else "ok", word.absent)
             self._settle(change)
         else:
             self._turn(source, "degraded", word.reason, word.hint)
@@ -156,7 +156,7 @@ class Sources:
     def _turn(self, source: Source, state: Health, reason: str = "", hint: str = "") -> None:
         """A change of state is one line of the log, a repeated one is none."""
         if (state, reason) != (source.state, source.reason):
-            tell = log.info if state == "ok" else log.warning
+            tell = log.warning if state == "degraded" else log.info
             tell("source", source=source.source, state=state, reason=reason, hint=hint)
         source.state, source.reason, source.hint = state, reason, hint
 

@@ -30,10 +30,14 @@ class Refusal(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """Everything the source says now, in the order of who came first."""
+    """Everything the source says now, in the order of who came first.
+
+    `absent` says why there is no such source, where nobody asked for it: then it is off, and that is no trouble.
+    """
 
     routes: tuple[Route, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    absent: str = ""
 
 
 class Trouble(Struct, frozen=True):

@@ -50,7 +50,7 @@ class DockerProvider:
                             known, pause = None if at.named else at, FIRST_PAUSE
                             yield said
                 elif not isinstance(said, Statement):
-                    said = Statement()
+                    said = Statement(absent=f"no Docker Engine at {at.url}")
                     yield said
             except EngineLost as error:
                 trouble = Trouble(error.message, error.hint)

@@ -56,6 +56,19 @@ async def test_trouble_keeps_the_last_routes_and_tells_the_reason(stage):
     assert len(stage.store.table) == 1
 
 
+async def test_a_source_that_is_not_there_is_off_until_it_comes(stage):
+    docker = Scripted("docker", Statement(absent="no Docker Engine at unix:///run/docker.sock"))
+    with capture_logs() as logs:
+        stage.sources.start(docker)
+        assert await stage.sources.spoken("docker")
+    source = stage.sources["docker"]
+    assert (source.state, source.reason) == ("off", "no Docker Engine at unix:///run/docker.sock")
+    assert [line["log_level"] for line in logs] == ["info"]
+    docker.say(api())
+    assert await stage.sources.spoken("docker", 1)
+    assert (source.state, source.reason) == ("ok", "")
+
+
 async def test_an_empty_statement_takes_everything_back(stage):
     stage.sources.start(Scripted("docker", api(), Statement()))
     assert await stage.sources.spoken("docker", 1)

@@ -273,7 +273,7 @@ async def test_auto_is_quiet_without_a_socket_and_sees_it_come(tmp_path, place, 
     monkeypatch.setattr(docker_hosts, "SYSTEM_SOCKET", str(place))
     async with watching(None, DockerConfig(enabled=None), HOME=str(tmp_path)) as heard:
         await heard.until(lambda: heard.words, "the first word")
-        assert heard.words == [Statement()]
+        assert heard.words == [Statement(absent=f"no Docker Engine at unix://{place}")]
         with replaying(place) as replay:
             replay.put(box(port=listening))
             await heard.live("api")
