@@ -9,31 +9,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from devdns.core.settings import Config
-from devdns.listeners import Wanted, bind_unix, open_listeners, show
-from devdns.process import logs
+from devdns.listeners import Wanted, open_listeners, show
+from devdns.process import logs, privileges
 from devdns.process.child import loop_factory, run, serve
 from devdns.process.inherit import Inherited
-from devdns.process.parts import ControlPart, Part, ProxyPart, ResolverPart
-from devdns.supervisor import UNIX_SOCKETS, hold_lock, write_whole
+from devdns.process.parts import Part, make
+from devdns.state_folder import StateFolder
 
 
 class Stack:
     """All parts in one: started in order, stopped in reverse."""
 
-    groups: tuple[int, ...] = ()
-
     def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:
-        self._parts: list[Part] = [
-            ControlPart(environ, inherited),
-            ResolverPart(environ, inherited),
-            ProxyPart(environ, inherited),
-        ]
+        self._parts: list[Part] = [make(name, environ, inherited) for name in ("control", "resolver", "proxy")]
+        self.groups = tuple(group for part in self._parts for group in part.groups)
         self._inherited = inherited
 
     async def start(self) -> None:
@@ -52,20 +46,22 @@ def run_in_process(config: Config, config_path: str | None, plan: Mapping[str, A
     """Runs the stack until a signal; returns the exit code. Raises `DevdnsError` when an address is not to be had."""
     logs.configure("devdns", debug=bool(plan.get("debug")))
     os.chdir(plan["state_dir"])
-    with hold_lock():
+    folder = StateFolder(os.environ)
+    try:
         opened = open_listeners(Wanted.parse(row) for row in plan["listeners"])
         for note in opened.notes:
             print(note)  # noqa: T201 - for the person at the terminal
-        sockets = [*opened.sockets, *((name, bind_unix(f"{name}.sock")) for name in UNIX_SOCKETS)]
-        body = {"pid": os.getpid(), "listeners": opened.addresses, "processes": []}
-        write_whole(Path("supervisor.json"), json.dumps(body))
+        inherited = Inherited([*opened.sockets, *folder.bind()], opened.addresses)
+        folder.record(json.dumps({"pid": os.getpid(), "listeners": opened.addresses, "processes": []}))
         environ = {"DEVDNS_SETTINGS": config_json(config), **({"DEVDNS_CONFIG": config_path} if config_path else {})}
-        try:
-            run(serve(Stack(environ, Inherited(sockets, opened.addresses)), None), loop_factory())
-        finally:
-            opened.close()
-            for name in ("supervisor.json", *(f"{each}.sock" for each in UNIX_SOCKETS)):
-                Path(name).unlink(missing_ok=True)
+        if folder.user is not None:
+            environ["DEVDNS_RUN_AS"] = "{}:{}".format(*folder.user)
+        stack, loops = Stack(environ, inherited), loop_factory()
+        privileges.drop(environ, stack.groups)
+        run(serve(stack, None), loops)
+        opened.close()
+    finally:
+        folder.release()
     return 0
 
 

@@ -8,7 +8,6 @@ what runs; `supervisor.lock` is held as long as this process lives.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import resource
@@ -24,16 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from devdns.core.errors import DevdnsError, UsageRefused
-from devdns.listeners import Listeners, Wanted, bind_unix, open_listeners, show
+from devdns.core.errors import DevdnsError
+from devdns.listeners import Listeners, Wanted, open_listeners, show
+from devdns.state_folder import StateFolder
 
-UNIX_SOCKETS = ("control", "snapshots", "web")
 GRACE = 10.0  # seconds for a child to drain before it is killed
 QUICK_DEATH = 1.0  # a child that lived shorter than this is restarted with a growing delay
 MAX_DELAY = 5.0
 START_BOUND = 15.0
 FILES = 65_536
-LOCK_BOUND = 0.2  # a command that looks whether one runs holds the lock for an instant
 READY = b"R"
 
 
@@ -89,7 +87,7 @@ class Supervisor:
 
     def run(self) -> int:
         os.chdir(self._plan.state_dir)
-        lock = hold_lock()
+        self._folder = StateFolder(self._environ)
         raise_file_limit()
         self._watch_signals()
         try:
@@ -99,17 +97,14 @@ class Supervisor:
                 self._turn()
         finally:
             self._shutdown()
-            lock.close()
+            self._folder.release()
         return self._exit
 
     def _bind(self) -> None:
         self._listeners = open_listeners(self._plan.listeners)
-        self._unix = [(name, bind_unix(f"{name}.sock")) for name in UNIX_SOCKETS]
-        if os.geteuid() == 0:
-            uid, gid = identity(self._environ, Path())
-            self._environ["DEVDNS_RUN_AS"] = f"{uid}:{gid}"
-            for path in (Path(), *Path().iterdir()):
-                os.chown(path, uid, gid, follow_symlinks=False)
+        self._unix = self._folder.bind()
+        if self._folder.user is not None:
+            self._environ["DEVDNS_RUN_AS"] = "{}:{}".format(*self._folder.user)
         self._environ["DEVDNS_LISTENING"] = json.dumps(self._listeners.addresses)
         self._environ["DEVDNS_INSTANCE"] = uuid.uuid4().hex
         for note in self._listeners.notes:
@@ -229,10 +224,8 @@ class Supervisor:
         self._stop([child for child in self._children if child.part == "proxy"])
         self._stop(self._children)
         self._listeners.close()
-        for name, sock in self._unix:
+        for _, sock in self._unix:
             sock.close()
-            Path(f"{name}.sock").unlink(missing_ok=True)
-        Path("supervisor.json").unlink(missing_ok=True)
 
     def _stop(self, children: list[Child]) -> None:
         self._stops = max(self._stops, 1)
@@ -286,30 +279,11 @@ class Supervisor:
             "listeners": self._listeners.addresses,
             "processes": processes,
         }
-        write_whole(Path("supervisor.json"), json.dumps(body))
+        self._folder.record(json.dumps(body))
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # a terminal that is gone stops nothing
             print(line, file=self._out, flush=True)
-
-
-def hold_lock() -> TextIO:
-    """The lock of the state folder (the working directory), held while the file is open."""
-    lock = Path("supervisor.lock").open("a", encoding="ascii")  # noqa: SIM115 - held as long as the process lives
-    until = time.monotonic() + LOCK_BOUND
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() < until:
-                time.sleep(LOCK_BOUND / 20)
-                continue
-            lock.close()
-            raise UsageRefused(
-                f"another devdns runs with the state folder {str(Path.cwd())!r}",
-                "stop it with devdns down, or give --state-dir",
-            ) from None
-        return lock
 
 
 def raise_file_limit() -> None:
@@ -318,22 +292,6 @@ def raise_file_limit() -> None:
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def identity(environ: Mapping[str, str], state_dir: Path) -> tuple[int, int]:
-    """Whom the children of a root supervisor become: who called sudo, else the state folder's owner, else nobody."""
-    owner = state_dir.stat()
-    for uid, gid in ((environ.get("SUDO_UID"), environ.get("SUDO_GID")), (owner.st_uid, owner.st_gid)):
-        if uid and gid and int(uid) and int(gid):
-            return int(uid), int(gid)
-    return 65534, 65534
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replaces a file atomically (it carries no promise beyond this boot, so nothing is synced)."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
 
 
 def outcome(code: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -76,7 +78,7 @@ def launch(
 def _opened(log: Path) -> BinaryIO:
     try:
         log.parent.mkdir(PRIVATE, exist_ok=True)
-        stream = log.open("ab")
+        stream = os.fdopen(_plain_file(log), "ab")
         hand_over(log.parent)
         hand_over(log)
     except OSError as error:
@@ -85,6 +87,19 @@ def _opened(log: Path) -> BinaryIO:
         ) from None
     stream.seek(0, 2)
     return stream
+
+
+def _plain_file(log: Path) -> int:
+    """Opens the log for appending. Root follows no link in the folder of an unprivileged user; raises OSError."""
+    folder = os.open(log.parent, os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        opened = os.open(log.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if os.fstat(opened).st_nlink != 1:
+        os.close(opened)
+        raise OSError(errno.EMLINK, "it has a second name")
+    return opened
 
 
 def _until_ready(

@@ -46,6 +46,7 @@ def prepare(path: Path) -> None:
         for missing in [each for each in (*reversed(path.parents), path) if not each.is_dir()]:
             missing.mkdir(PRIVATE, exist_ok=True)
             hand_over(missing)
+        _check_ours(path)
         if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o077:
             path.chmod(PRIVATE)
     except OSError as error:
@@ -54,6 +55,12 @@ def prepare(path: Path) -> None:
         raise UsageRefused(f"state folder {str(path)!r} cannot be made{where}: {why}", MEND) from None
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise UsageRefused(f"state folder {str(path)!r} belongs to user {_user(path)!r} and is not writable", MEND)
+
+
+def _check_ours(path: Path) -> None:
+    """Raises `UsageRefused` for a folder with other things in it: it would be closed to others, and root's be given away."""
+    if not (path / LOCK).exists() and any(path.iterdir()):
+        raise UsageRefused(f"state folder {str(path)!r} holds other things", "give an empty one with --state-dir DIR")
 
 
 def _user(path: Path) -> str:

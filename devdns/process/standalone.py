@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devdns.core.settings import Config
-from devdns.listeners import Wanted, bind_unix, open_listeners
+from devdns.listeners import Wanted, open_listeners
 from devdns.process.inherit import Inherited
 from devdns.process.parts import settings
-from devdns.supervisor import UNIX_SOCKETS, hold_lock
+from devdns.state_folder import StateFolder
 
 DNS_DEFAULT = ("127.0.0.1", 5300)
 HTTP_DEFAULT = ("127.0.0.1", 8080)
@@ -22,9 +22,9 @@ def open_sockets(name: str, environ: Mapping[str, str]) -> Inherited:
     config = settings(environ)
     if name == "control":
         os.chdir(_state_dir(environ))
-        lock = hold_lock()
-        atexit.register(lock.close)  # held until this process ends
-        return Inherited([(each, bind_unix(f"{each}.sock")) for each in UNIX_SOCKETS], _listening(config))
+        folder = StateFolder(environ)
+        atexit.register(folder.release)
+        return Inherited(folder.bind(), _listening(config))
     role = "dns" if name == "resolver" else "http"
     opened = open_listeners(Wanted(role, (address,)) for address in _listening(config)[role])
     return Inherited(opened.sockets, opened.addresses)

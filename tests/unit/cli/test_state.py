@@ -71,3 +71,11 @@ def test_a_process_of_another_program_is_not_ours():
         assert not state.is_devdns(other.pid)
         other.communicate(b"\n")
     assert not state.is_devdns(other.pid)
+
+
+def test_a_folder_with_other_things_in_it_is_left_as_it_is(tmp_path):
+    (tmp_path / "precious").write_text("")
+    tmp_path.chmod(0o755)
+    with pytest.raises(UsageRefused, match="holds other things"):
+        state.prepare(tmp_path)
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
