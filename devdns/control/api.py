@@ -19,6 +19,7 @@ from devdns.control import metrics, processes, shapes, streams
 from devdns.control.answers import JSON, MOST_BODY, answer, body_of, errors
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
+from devdns.control.whence import whence
 from devdns.core.names import parse_claim
 from devdns.core.routes import Conflict
 from devdns.core.routes_file import bind, read_line
@@ -127,7 +128,7 @@ class Api:
         claim = parse_claim(request.match_info["name"], registry.zones)
         if registry.manual_route(claim) is None:
             other = registry.table.get(claim)
-            where = f": it comes from {other.source} ({other.origin})" if other else ""
+            where = f": it comes from {whence(other.source, other.origin)}" if other else ""
             raise web.HTTPNotFound(text=f"no route {str(claim)!r} was added by hand{where}")
         await asyncio.shield(registry.remove(claim))
         return answer({"version": VERSION, "removed": str(claim)})

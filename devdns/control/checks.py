@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from time import perf_counter
 
 from devdns.control.explain import Check
-from devdns.core.routes import Target
+from devdns.core.routes import SPOKEN, Target
 
 BOUND = 0.2
 MOST_CHECKED = 32
@@ -21,7 +21,9 @@ async def check_all(targets: Iterable[Target]) -> tuple[Check, ...]:
 
 
 async def check(target: Target) -> Check:
-    """Connects and hangs up."""
+    """Connects and hangs up; not where a connect would prove nothing."""
+    if target.scheme not in SPOKEN:
+        return Check(str(target), False, f"{target.scheme} targets are not supported yet", 0.0)
     start = perf_counter()
     try:
         async with asyncio.timeout(BOUND):
@@ -45,4 +47,6 @@ async def _connect(target: Target) -> None:
 def _words(error: OSError) -> str:
     if error.errno == errno.ECONNREFUSED:
         return "connection refused: nothing listens there"
-    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return (error.strerror or str(error)).lower()  # of a name that does not resolve, whose number is no errno

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from devdns.control.whence import whence
 from devdns.core.errors import NameRefused
 from devdns.core.names import RESERVED_HOST, Zones, canonical, parse_authority, parse_claim
-from devdns.core.routes import Route, RouteTable, State
+from devdns.core.routes import SPOKEN, Route, RouteTable, State
 from devdns.core.sources import Refusal
 
 #: Hosts compared for a near name; more would take longer than a person waits for.
@@ -67,6 +68,8 @@ def parse_question(name: str, zones: Zones) -> Question:
         return _of_url(name)
     host, slash, rest = name.strip().partition("?")[0].partition("/")
     bare = host.removeprefix("*.")
+    if bare == "*":
+        raise NameRefused(f"name {name!r} stands for no name", "ask for a name such as api, or *.api")
     full = canonical(bare)
     short = not (zones.of(full) or bare.endswith(".") or _outside(full, zones))
     if short:
@@ -107,10 +110,10 @@ def explain(question: Question, table: RouteTable, facts: Facts, checks: tuple[C
     route = find(question, table)
     if route is None:
         return _unknown(question, zone, table, facts, refusals)
-    lines = [*_route_lines(question, route), *_check_lines(checks), *_beaten_lines(facts.beaten)]
-    lines += [*_refusal_lines(refusals), *_trouble_lines(facts, route.source)]
     verdict = _verdict(route, checks)
-    hint = _hint(verdict, route)
+    lines = [*_route_lines(question, route, verdict), *_check_lines(checks), *_beaten_lines(facts.beaten)]
+    lines += [*_refusal_lines(refusals), *_trouble_lines(facts, route.source)]
+    hint = _hint(verdict, route, facts.zones)
     return Explanation(
         question, zone, verdict, route, checks, facts.beaten, refusals, hint, (*lines, *([hint] if hint else []))
     )
@@ -135,7 +138,7 @@ def _unknown(
     lines = [f"{question.host} resolves, but no route has this name"]
     if elsewhere:
         lines = [f"{question.host} has routes, but none for the path {question.path}: {', '.join(elsewhere)}"]
-    lines += _refusal_lines(refusals)
+    lines += [*_spelling_lines(question), *_refusal_lines(refusals)]
     near = near_name(question.host, zone, table)
     if near and not elsewhere:
         lines.append(f"a near name that exists: {near}")
@@ -169,22 +172,28 @@ def _verdict(route: Route, checks: tuple[Check, ...]) -> str:
     return route.state.value
 
 
-def _hint(verdict: str, route: Route) -> str:
-    if verdict == State.UNREACHABLE and route.state is State.LIVE:
-        return f"start the service, or mend its target at {route.origin or route.source}"
-    return ""
+def _hint(verdict: str, route: Route, zones: Zones) -> str:
+    if verdict != State.UNREACHABLE or route.state is not State.LIVE:
+        return ""
+    start = "start the service" if any(each.scheme in SPOKEN for each in route.targets) else "name an http:// target"
+    if route.source == "manual":
+        return f"{start}, or mend it with devdns add {route.host.removesuffix('.' + zones.first)}{route.prefix} TARGET"
+    return f"{start}, or mend its target at {whence(route.source, route.origin)}"
 
 
-def _route_lines(question: Question, route: Route) -> list[str]:
-    targets = ", ".join(str(target) for target in route.targets)
-    state = route.state.value + (f" ({route.reason})" if route.reason else "")
-    lines = [
-        f"{route.name} -> {targets}: {state}",
-        f"from {route.source}" + (f", {route.origin}" if route.origin else ""),
-    ]
+def _route_lines(question: Question, route: Route, verdict: str) -> list[str]:
+    targets = ", ".join(str(target) for target in route.targets) or "nowhere"
+    state = verdict + (f" ({route.reason})" if route.reason else "")
+    lines = [f"{route.name} -> {targets}: {state}", f"from {whence(route.source, route.origin)}"]
+    lines += _spelling_lines(question)
     if route.host != question.host:
         lines.append(f"{question.host} is covered by the wildcard {route.host}")
     return lines
+
+
+def _spelling_lines(question: Question) -> list[str]:
+    """What a name in other letters is on the wire."""
+    return [] if question.name.isascii() else [f"{question.name} is {question.host} in DNS and in URLs"]
 
 
 def _check_lines(checks: tuple[Check, ...]) -> list[str]:
@@ -194,12 +203,12 @@ def _check_lines(checks: tuple[Check, ...]) -> list[str]:
 
 
 def _beaten_lines(beaten: tuple[Route, ...]) -> list[str]:
-    return [f"it beat a claim from {route.source} ({route.origin or route.owner})" for route in beaten]
+    return [f"it beat a claim from {whence(route.source, route.origin or route.owner)}" for route in beaten]
 
 
 def _refusal_lines(refusals: tuple[tuple[str, Refusal], ...]) -> list[str]:
     return [
-        f"refused from {source}, {each.origin}: {each.reason}" + (f" - {each.hint}" if each.hint else "")
+        f"refused from {whence(source, each.origin)}: {each.reason}" + (f" - {each.hint}" if each.hint else "")
         for source, each in refusals
     ]
 

@@ -13,6 +13,7 @@ import msgspec
 
 from devdns.control.explain import Explanation
 from devdns.control.sources import Source
+from devdns.control.whence import whence
 from devdns.core.frames import SLICE
 from devdns.core.routes import Change, Conflict, Route, RouteTable
 from devdns.core.sources import Refusal
@@ -120,18 +121,27 @@ def problems(
 ) -> list[str]:
     """What a person should look at, one line each, the worst first."""
     lines = [f"process {each['name']} is {each['state']}" for each in processes if each["state"] != "running"]
+    lines += [f"{_trouble(each)}{_mend(each['hint'])}" for each in sources if each["state"] == "degraded"]
     lines += [
-        f"{each['source']}: {each['reason']}{_mend(each['hint'])}" for each in sources if each["state"] == "degraded"
-    ]
-    lines += [
-        f"{source}: {each.origin}: {each.name} refused: {each.reason}{_mend(each.hint)}"
+        f"{whence(source, each.origin)}: {each.name} refused: {each.reason}{_mend(each.hint)}"
         for source, each in refusals
         if not each.quiet
     ]
     for conflict in conflicts:
         winner, loser = conflict.winner, conflict.loser
-        lines.append(f"{winner.name}: {loser.source} ({loser.origin}) lost to {winner.source} ({winner.origin})")
+        beaten, by = whence(loser.source, loser.origin), whence(winner.source, winner.origin)
+        lines.append(f"{winner.name}: {beaten} lost to {by}")
     return lines
+
+
+def _trouble(source: Json) -> str:
+    """The reason of a degraded source, led by its name where the reason does not name it itself, as a file's does."""
+    kind, _, path = source["source"].partition(":")
+    return (
+        str(source["reason"])
+        if kind == "file" and path in source["reason"]
+        else f"{source['source']}: {source['reason']}"
+    )
 
 
 def _mend(hint: str) -> str:

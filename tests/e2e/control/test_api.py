@@ -154,7 +154,7 @@ async def test_status_tells_sources_with_reasons_and_problems(registry, docker, 
     assert body["processes"][0]["rss"] > 0
     assert body["problems"] == [
         "docker: the Docker Engine is gone - start it",
-        "docker: container shop-db-1: db refused: it offers several ports: 80, 443 - add the label dev.port",
+        "docker, container shop-db-1: db refused: it offers several ports: 80, 443 - add the label dev.port",
     ]
     assert (body["routes"], body["instance"], body["zones"]) == (1, "instance-1", ["dev.test", "shop.test"])
 

@@ -1,10 +1,15 @@
 """Why a name goes where it goes: questions, verdicts, and lines for people."""
 
+import errno
+import socket
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.control import ZONES, route
 
+from devdns.control.checks import _words, check_all
 from devdns.control.explain import Check, Facts, Question, explain, near_name, parse_question
 from devdns.core.errors import NameRefused
 from devdns.core.routes import RouteTable, State
@@ -95,9 +100,59 @@ def test_a_verdict(name, checks, verdict, where):
 def test_a_known_name_tells_its_source_line_target_and_state():
     lines = "\n".join(told("api", FACTS, DOWN).lines)
     assert "http://127.0.0.1:5173" in lines
-    assert "from file:/w/devdns.yml, devdns.yml:2" in lines
+    assert "from /w/devdns.yml:2" in lines
     assert "not reachable: connection refused" in lines
-    assert "start the service" in lines
+    assert lines.endswith("start the service, or mend its target at /w/devdns.yml:2")
+
+
+def test_a_live_route_that_does_not_answer_is_not_called_live():
+    assert told("api", FACTS, UP).lines[0] == "api.dev.test -> http://127.0.0.1:5173: live"
+    assert told("api", FACTS, DOWN).lines[0] == "api.dev.test -> http://127.0.0.1:5173: unreachable"
+
+
+def test_a_route_added_by_hand_is_mended_by_hand():
+    assert told("x.docs", FACTS, DOWN).hint == "start the service, or mend it with devdns add *.docs TARGET"
+
+
+def test_a_route_without_a_target_leads_nowhere():
+    table = RouteTable(
+        [replace(route("nonet", source="docker", state=State.UNREACHABLE, reason="no network"), targets=())]
+    )
+    found = explain(parse_question("nonet", ZONES), table, FACTS)
+    assert found.lines[0] == "nonet.dev.test -> nowhere: unreachable (no network)"
+
+
+async def test_a_scheme_that_is_not_spoken_yet_is_not_reachable():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        found = route("tls", f"https://127.0.0.1:{server.getsockname()[1]}")
+        checks = await check_all(found.targets)
+    assert [(each.reachable, each.detail) for each in checks] == [(False, "https targets are not supported yet")]
+    said = explain(parse_question("tls", ZONES), RouteTable([found]), FACTS, checks)
+    assert said.verdict == "unreachable"
+    assert said.hint == "name an http:// target, or mend it with devdns add tls TARGET"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "connection refused: nothing listens there"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "name or service not known"),
+        (OSError(errno.EHOSTUNREACH, "x"), "no route to host"),
+        (OSError("Multiple exceptions: a, b"), "multiple exceptions: a, b"),
+    ],
+)
+def test_why_a_connect_fails_in_words(error, words):
+    assert _words(error) == words
+
+
+def test_a_name_in_other_letters_is_told_in_both_spellings():
+    assert "bücher is xn--bcher-kva.dev.test in DNS and in URLs" in told("bücher").lines
+
+
+@pytest.mark.parametrize("name", ["*", "*.*"])
+def test_a_lone_star_is_refused_in_words(name):
+    with pytest.raises(NameRefused, match="ask for a name such as api"):
+        parse_question(name, ZONES)
 
 
 def test_a_wildcard_says_that_it_covers_the_name():
@@ -108,7 +163,7 @@ def test_beaten_claims_and_troubles_are_told():
     beaten = route("api", "1", "docker", origin="container api-1, label dev.route")
     facts = Facts(ZONES, beaten=(beaten,), troubles=(("file:/w/devdns.yml", "line 3: bad"), ("docker", "gone")))
     lines = "\n".join(told("api", facts, UP).lines)
-    assert "it beat a claim from docker (container api-1, label dev.route)" in lines
+    assert "it beat a claim from docker, container api-1, label dev.route" in lines
     assert "file:/w/devdns.yml is degraded (line 3: bad): its last routes are kept" in lines
     assert "gone" not in lines
 
