@@ -49,7 +49,7 @@ def run_in_process(config: Config, config_path: str | None, plan: Mapping[str, A
     folder = StateFolder(os.environ)
     try:
         opened = open_listeners(Wanted.parse(row) for row in plan["listeners"])
-        for note in opened.notes:
+        for note in opened.told():
             print(note)  # noqa: T201 - for the person at the terminal
         inherited = Inherited([*opened.sockets, *folder.bind()], opened.addresses)
         folder.record(json.dumps({"pid": os.getpid(), "listeners": opened.addresses, "processes": []}))

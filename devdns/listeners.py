@@ -21,6 +21,7 @@ from devdns.ports import holder
 BACKLOG = 4096
 UDP_BUFFER = 1 << 20
 PAIR_ATTEMPTS = 16
+NOT_PERMITTED = (errno.EACCES, errno.EPERM)
 NO_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 Address = tuple[str, int]
 
@@ -46,6 +47,15 @@ class Listeners:
     sockets: list[tuple[str, socket.socket]] = field(default_factory=list)
     addresses: dict[str, list[Address]] = field(default_factory=lambda: {"dns": [], "http": []})
     notes: list[str] = field(default_factory=list)
+    denied: list[str] = field(default_factory=list)
+    instead: list[str] = field(default_factory=list)
+
+    def told(self) -> list[str]:
+        """The notes, with all that this user may not have in one line."""
+        if not self.denied:
+            return self.notes
+        line = f"{', '.join(self.denied)}: ports below 1024 need root; using {', '.join(self.instead)}"
+        return [line, *self.notes]
 
     def named(self, *names: str) -> list[socket.socket]:
         return [sock for name, sock in self.sockets if name in names]
@@ -82,12 +92,21 @@ def _open(wanted: Wanted, listeners: Listeners) -> None:
         bound = sockets[0][1].getsockname()[:2]
         listeners.sockets += sockets
         listeners.addresses[wanted.role].append(bound)
-        listeners.notes += [f"{_why(wanted.role, *each)}; using {show(bound)}" for each in failures]
+        _tell(wanted.role, failures, bound, listeners)
         return
     if wanted.optional:
         listeners.notes += [f"{_why(wanted.role, *each)}; going on without" for each in failures]
         return
     raise UsageRefused("; ".join(_why(wanted.role, *each) for each in failures), _mend(wanted.role, failures[-1][1]))
+
+
+def _tell(role: str, failures: list[tuple[Address, OSError]], bound: Address, listeners: Listeners) -> None:
+    for address, error in failures:
+        if error.errno in NOT_PERMITTED:
+            listeners.denied.append(f"{role} {show(address)}")
+            listeners.instead.append(show(bound))
+        else:
+            listeners.notes.append(f"{_why(role, address, error)}; using {show(bound)}")
 
 
 def bind_tcp(host: str, port: int) -> socket.socket:
@@ -163,7 +182,7 @@ def _v6_only(sock: socket.socket) -> None:
 
 
 def _why(role: str, address: Address, error: OSError) -> str:
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if error.errno in NOT_PERMITTED:
         return f"{role} {show(address)} is not permitted for this user: ports below 1024 need root"
     if error.errno == errno.EADDRINUSE:
         owner = holder(*address, "tcp") or (holder(*address, "udp") if role == "dns" else None)
@@ -172,7 +191,7 @@ def _why(role: str, address: Address, error: OSError) -> str:
 
 
 def _mend(role: str, error: OSError) -> str:
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if error.errno in NOT_PERMITTED:
         return f"run as root, or choose a port above 1023 with --{role} ADDR:PORT"
     if error.errno == errno.EADDRINUSE:
         return f"stop that program, or choose another address with --{role} ADDR:PORT"

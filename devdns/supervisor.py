@@ -98,6 +98,8 @@ class Supervisor:
         finally:
             self._shutdown()
             self._folder.release()
+        if self._announced:
+            self._say("stopped")
         return self._exit
 
     def _bind(self) -> None:
@@ -107,7 +109,7 @@ class Supervisor:
             self._environ["DEVDNS_RUN_AS"] = "{}:{}".format(*self._folder.user)
         self._environ["DEVDNS_LISTENING"] = json.dumps(self._listeners.addresses)
         self._environ["DEVDNS_INSTANCE"] = uuid.uuid4().hex
-        for note in self._listeners.notes:
+        for note in self._listeners.told():
             self._say(note)
 
     def _start_all(self) -> None:

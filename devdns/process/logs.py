@@ -14,22 +14,29 @@ from typing import Any
 import structlog
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+#: What every line has, in this order.
+FIRST = ("timestamp", "level", "part", "event")
+_UTC = structlog.processors.TimeStamper(fmt="iso", utc=True)
 SECRET = re.compile(r"token|secret|password|authorization|cookie|(?:^|_)key(?:$|_)", re.IGNORECASE)
 
 
 def configure(part: str, *, debug: bool = False) -> None:
     """Sets structlog up for this process; every event carries `part` (the process's role)."""
     terminal = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=terminal) if terminal else structlog.processors.JSONRenderer()
+    clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if terminal else _UTC
+    renderer = (
+        structlog.dev.ConsoleRenderer(pad_event_to=0, pad_level=False)
+        if terminal
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            clock,
             structlog.processors.format_exc_info,
             guard,
+            in_order,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
@@ -37,6 +44,12 @@ def configure(part: str, *, debug: bool = False) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(part=part)
+
+
+def in_order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What every line has comes first; what is empty says nothing and goes."""
+    first = {key: event[key] for key in FIRST if key in event}
+    return first | {key: value for key, value in event.items() if key not in first and value not in ("", None)}
 
 
 def guard(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -23,9 +23,10 @@ def test_secrets_are_never_written(key):
 def test_off_a_terminal_each_event_is_one_line_of_json():
     code = (
         "import structlog; from devdns.process import logs; logs.configure('proxy');"
-        f"structlog.get_logger().warning({HOSTILE!r}, host={HOSTILE!r})"
+        f"structlog.get_logger().warning({HOSTILE!r}, host={HOSTILE!r}, hint='')"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     (line,) = ran.stderr.splitlines()
+    assert list(json.loads(line)) == ["timestamp", "level", "part", "event", "host"]
     assert json.loads(line)["part"] == "proxy"
     assert "\x1b" not in line
