@@ -16,7 +16,7 @@ class Access:
     def __init__(self, allow: Iterable[str] = ()) -> None:
         self.networks = tuple(ip_network(text, strict=False) for text in allow)
 
-    def client(self, source: str, listener: str) -> Client | None:
+    def client(self, source: str | bytes, listener: str) -> Client | None:
         """The class of the client at address `source` that asked the listener at `listener`; None is refused.
 
         A query from the very address it came in on is this machine's: the kernel lets no other send from it.
@@ -27,7 +27,7 @@ class Access:
         return Client.ALLOWED if any(address in network for network in self.networks) else None
 
 
-def plain_address(text: str) -> Address:
-    """An address without scope; what a dual-stack socket shows as ::ffff:a.b.c.d is IPv4."""
-    address = ip_address(text.partition("%")[0])
+def plain_address(text: str | bytes) -> Address:
+    """An address, written or as its bytes, without scope; what a dual-stack socket shows as ::ffff:a.b.c.d is IPv4."""
+    address = ip_address(text.partition("%")[0] if isinstance(text, str) else text)
     return getattr(address, "ipv4_mapped", None) or address

@@ -48,7 +48,7 @@ class Desk:
     def __init__(self, transport: Transport, listener: str) -> None:
         self.transport: Transport = transport
         self.listener = listener
-        self.vantages: dict[str, Vantage] = {}
+        self.vantages: dict[str | bytes, Vantage] = {}
 
 
 class Responder:
@@ -85,8 +85,8 @@ class Responder:
             for desk in self._desks.values():
                 desk.vantages.clear()
 
-    def vantage(self, desk: Desk, source: str) -> Vantage:
-        """Where a query from address `source` stands; decided before anything of it is read."""
+    def vantage(self, desk: Desk, source: str | bytes) -> Vantage:
+        """Where a query from address `source` (text or bytes) stands; decided before anything of it is read."""
         found = desk.vantages.get(source)
         if found is None:
             if len(desk.vantages) >= MAX_SOURCES:
@@ -110,7 +110,7 @@ class Responder:
             self.counters.failures += 1
             return error(data, Rcode.SERVFAIL)
 
-    def _admit(self, desk: Desk, source: str) -> Vantage:
+    def _admit(self, desk: Desk, source: str | bytes) -> Vantage:
         client = self._access.client(source, desk.listener)
         key = (desk.transport, client, desk.listener)
         if key not in self._by_class:

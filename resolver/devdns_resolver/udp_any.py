@@ -11,8 +11,9 @@ import sys
 from ipaddress import ip_address
 from struct import Struct as Layout
 
+from devdns_resolver import mmsg
 from devdns_resolver.responder import Responder
-from devdns_resolver.udp import BATCH, MAX_QUERY, UdpListener
+from devdns_resolver.udp import BATCH, MAX_QUERY, BatchListener, UdpListener
 
 #: Python names it from 3.13 on.
 IP_PKTINFO = 8 if sys.platform == "linux" else 26
@@ -25,9 +26,10 @@ ROOM = socket.CMSG_SPACE(INFO6.size) + socket.CMSG_SPACE(INFO4.size)
 
 
 def udp_listener(sock: socket.socket, responder: Responder) -> UdpListener:
-    """The listener for a bound socket: the plain one where it has an address."""
-    unbound = ip_address(sock.getsockname()[0].partition("%")[0]).is_unspecified
-    return AnyAddressListener(sock, responder) if unbound else UdpListener(sock, responder)
+    """The listener for a bound socket: in batches where it has an address and the system has them."""
+    if ip_address(sock.getsockname()[0].partition("%")[0]).is_unspecified:
+        return AnyAddressListener(sock, responder)
+    return BatchListener(sock, responder) if mmsg.available else UdpListener(sock, responder)
 
 
 class AnyAddressListener(UdpListener):
