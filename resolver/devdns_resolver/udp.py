@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from devdns_resolver.codes import HEADER
 from devdns_resolver.mmsg import Batch
-from devdns_resolver.packed import recall
+from devdns_resolver.packed import find, recall
 from devdns_resolver.responder import Responder
 
 #: Messages per wake-up; then timers and TCP get their turn.
@@ -50,7 +51,7 @@ class UdpListener:
                 vantage = vantages.get(source[0]) or self._responder.vantage(self._desk, source[0])
                 found = vantage.answers.get(data[2:])
                 if found is not None:
-                    found[2][0] += 1
+                    found[1][0] += 1
                     sendto(data[:2] + found[0], source)
                     continue
                 reply = recall(vantage.answers, data) or self._responder.build(vantage, data)
@@ -83,17 +84,23 @@ class BatchListener(UdpListener):
             vantage = vantages.get(names[source]) or responder.vantage(self._desk, names[source])
             found = vantage.answers.get(room[at + 2 : at + size])
             if found is not None:
-                found[2][0] += 1
+                found[1][0] += 1
                 end = at + 2 + len(found[0])
                 room[at + 2 : end] = found[0]
                 lengths[number] = end - at
                 continue
             data = room[at : at + size]
-            reply = recall(vantage.answers, data)
-            if reply is None:
-                responder.counters.unsent += batch.send(first, number)  # they need not wait for one that must be built
-                reply = responder.build(vantage, data)
-                first = number + (reply is None)
+            found = find(vantage.answers, data)
+            if found is not None:  # the name stays, as it was spelled
+                _, hits, name_end, head, tail, _ = found
+                hits[0] += 1
+                room[at + 2 : at + HEADER] = head
+                lengths[number] = end = name_end + len(tail)
+                room[at + name_end : at + end] = tail
+                continue
+            responder.counters.unsent += batch.send(first, number)  # they need not wait for one that must be built
+            reply = responder.build(vantage, data)
+            first = number + (reply is None)
             if reply is not None:
                 room[at : at + len(reply)] = reply
                 lengths[number] = len(reply)
