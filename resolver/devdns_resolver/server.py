@@ -11,6 +11,7 @@ from functools import partial
 
 from devdns.core.frames import TableView
 from devdns_resolver.counters import Counters
+from devdns_resolver.forward import MAX_EXCHANGES, Forwarder
 from devdns_resolver.responder import Responder
 from devdns_resolver.tcp import Connection, Connections
 from devdns_resolver.udp import UdpListener
@@ -19,6 +20,8 @@ from devdns_resolver.udp_any import udp_listener
 MAX_CONNECTIONS = 1_024
 #: Descriptors kept free for listeners, logs and the snapshot link.
 SPARE_DESCRIPTORS = 64
+#: The least that the forwarder has for its exchanges with upstreams.
+FEW_EXCHANGES = 32
 BACKLOG = 1_024
 IDLE = 10.0
 
@@ -27,8 +30,9 @@ class Resolver:
     """Answers DNS from `view`. `connections` and `idle` bound TCP: how many at once, and seconds without a query."""
 
     def __init__(self, view: TableView, *, connections: int = MAX_CONNECTIONS, idle: float = IDLE) -> None:
-        self._responder = Responder(view)
-        self._cap = min(connections, _descriptors() - SPARE_DESCRIPTORS)
+        room = _descriptors() - SPARE_DESCRIPTORS - FEW_EXCHANGES
+        self._cap = min(connections, room)
+        self._responder = Responder(view, exchanges=min(MAX_EXCHANGES, FEW_EXCHANGES + room - self._cap))
         self._idle = idle
         self._udp: list[UdpListener] = []
         self._servers: list[asyncio.Server] = []
@@ -38,11 +42,18 @@ class Resolver:
     def counters(self) -> Counters:
         return self._responder.counters
 
+    @property
+    def forwarder(self) -> Forwarder:
+        return self._responder.forwarder
+
     async def start(self, udp: Iterable[socket.socket], tcp: Iterable[socket.socket]) -> None:
         """Takes over bound sockets (TCP ones listening) and answers on them from now on."""
         loop = asyncio.get_running_loop()
         self._connections = Connections(loop, self._responder, cap=self._cap, idle=self._idle)
         accept = partial(Connection, self._connections)
+        udp = tuple(udp)
+        for sock in udp:
+            self.forwarder.listeners.add(*sock.getsockname()[:2])
         for sock in tcp:
             sock.setblocking(False)
             self._servers.append(await loop.create_server(accept, sock=sock, backlog=BACKLOG))
@@ -60,6 +71,7 @@ class Resolver:
         self._udp, self._servers = [], []
         if self._connections is not None:
             await self._hang_up(self._connections, grace)
+        self.forwarder.close()
 
     async def _hang_up(self, connections: Connections, grace: float) -> None:
         for connection in connections:

@@ -37,7 +37,7 @@ def settings_for(hello: Hello, client: Client, listener: str) -> Settings:
     a, aaaa = _here(hello, listener) if client is Client.ALLOWED else ((), ())
     if not a and not aaaa:
         a, aaaa = (_loopback4(hello),), _loopback6(hello)
-    return Settings(tuple(zones), a, aaaa, _port(hello, (*a, *aaaa)))
+    return Settings(tuple(zones), a, aaaa, _port(hello, (*a, *aaaa)), forwards=hello.config.dns.forward != "off")
 
 
 def _here(hello: Hello, listener: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 from devdns_resolver.codes import HEADER
-from devdns_resolver.mmsg import Batch
+from devdns_resolver.mmsg import NAME, Batch
 from devdns_resolver.packed import find, recall
 from devdns_resolver.responder import Responder
+from devdns_resolver.udp_late import Origin, UdpCaller, address_of
 
 #: Messages per wake-up; then timers and TCP get their turn.
 BATCH = 64
@@ -41,6 +43,15 @@ class UdpListener:
             self._loop = None
         self._socket.close()
 
+    def send_late(self, message: bytes, to: Any, origin: Origin) -> None:
+        """Sends a reply that took time; one that is too late, or has no way back, is none."""
+        if self._loop is None:
+            return
+        try:
+            self._socket.sendmsg([message], origin, 0, to)
+        except OSError:
+            self._responder.counters.unsent += 1
+
     def _readable(self) -> None:
         """A batch of queries. A hit is a slice, a look-up and a send."""
         self._responder.refresh()
@@ -54,7 +65,9 @@ class UdpListener:
                     found[1][0] += 1
                     sendto(data[:2] + found[0], source)
                     continue
-                reply = recall(vantage.answers, data) or self._responder.build(vantage, data)
+                reply = recall(vantage.answers, data) or self._responder.build(
+                    vantage, data, UdpCaller(self.send_late, source)
+                )
                 if reply is not None:
                     sendto(reply, source)
         except BlockingIOError:
@@ -73,7 +86,7 @@ class BatchListener(UdpListener):
     def _readable(self) -> None:
         """A batch of queries, answered in place. A hit is three slices and two look-ups."""
         responder, batch, vantages = self._responder, self._batch, self._desk.vantages
-        room, names, lengths = batch.room, batch.names, batch.lengths
+        room, names, lengths, family = batch.room, batch.names, batch.lengths, self._socket.family
         responder.refresh()
         try:
             sizes = batch.receive()
@@ -99,7 +112,8 @@ class BatchListener(UdpListener):
                 room[at + name_end : at + end] = tail
                 continue
             responder.counters.unsent += batch.send(first, number)  # they need not wait for one that must be built
-            reply = responder.build(vantage, data)
+            caller = UdpCaller(self.send_late, address_of(batch.names[number * NAME : (number + 1) * NAME], family))
+            reply = responder.build(vantage, data, caller)
             first = number + (reply is None)
             if reply is not None:
                 room[at : at + len(reply)] = reply

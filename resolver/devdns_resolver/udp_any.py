@@ -14,6 +14,7 @@ from struct import Struct as Layout
 from devdns_resolver import mmsg
 from devdns_resolver.responder import Responder
 from devdns_resolver.udp import BATCH, MAX_QUERY, BatchListener, UdpListener
+from devdns_resolver.udp_late import UdpCaller
 
 #: Python names it from 3.13 on.
 IP_PKTINFO = 8 if sys.platform == "linux" else 26
@@ -50,7 +51,8 @@ class AnyAddressListener(UdpListener):
                 data, extra, _, source = self._socket.recvmsg(MAX_QUERY, ROOM)
                 here, origin = asked_at(extra)
                 desk = responder.desk("udp", here) if here else self._desk
-                reply = responder.respond(responder.vantage(desk, source[0]), data)
+                caller = UdpCaller(self.send_late, source, origin)
+                reply = responder.respond(responder.vantage(desk, source[0]), data, caller)
                 if reply is not None:
                     self._socket.sendmsg([reply], origin, 0, source)
         except BlockingIOError:
