@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from devdns.core.frames import TableView
+from devdns.core.frames import Figures, TableView
 from devdns.core.settings import Config
 from devdns.process.inherit import Inherited
 from devdns.process.link import Link
@@ -81,9 +81,9 @@ class Follower:
         self._path = environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock")
         self._task: asyncio.Task[None] | None = None
 
-    async def follow(self) -> None:
-        """Returns once the first whole table is there."""
-        link = Link(self.view, self._path)
+    async def follow(self, figures: Callable[[], Figures] | None = None) -> None:
+        """Returns once the first whole table is there. `figures` gives what the part counts."""
+        link = Link(self.view, self._path, figures)
         self._task = asyncio.create_task(link.run())
         await link.ready.wait()
 
@@ -104,7 +104,7 @@ class ResolverPart(Follower):
         self._resolver = Resolver(self.view)
 
     async def start(self) -> None:
-        await self.follow()
+        await self.follow(lambda: Figures("resolver", self._resolver.counters.families()))
         await self._resolver.start(self._udp, self._tcp)
 
     async def stop(self) -> None:

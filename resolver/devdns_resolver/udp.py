@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from time import perf_counter
 from typing import Any
 
 from devdns_resolver.codes import HEADER
@@ -92,7 +93,7 @@ class BatchListener(UdpListener):
             sizes = batch.receive()
         except OSError:
             return  # read empty; or another's ICMP error, which says nothing about this socket
-        first = 0
+        began, first, silent = perf_counter(), 0, 0
         for size, (number, at, source) in zip(sizes, batch.slots, strict=False):
             vantage = vantages.get(names[source]) or responder.vantage(self._desk, names[source])
             found = vantage.answers.get(room[at + 2 : at + size])
@@ -115,7 +116,10 @@ class BatchListener(UdpListener):
             caller = UdpCaller(self.send_late, address_of(batch.names[number * NAME : (number + 1) * NAME], family))
             reply = responder.build(vantage, data, caller)
             first = number + (reply is None)
-            if reply is not None:
+            if reply is None:
+                silent += 1
+            else:
                 room[at : at + len(reply)] = reply
                 lengths[number] = len(reply)
         responder.counters.unsent += batch.send(first, len(sizes))
+        responder.counters.took(perf_counter() - began, len(sizes) - silent)
