@@ -23,6 +23,20 @@ PRIVATE = tuple(
 )
 #: RFC 6762 appendix G, RFC 8375, and `internal`, which ICANN has set aside.
 NOT_PUBLIC = frozenset({b"local", b"internal", b"intranet", b"private", b"corp", b"home", b"lan", b"arpa"})
+#: What systems ask to find out whether a portal stands before the network; such a portal answers with its own address.
+PORTAL_PROBES = tuple(
+    tuple(name.encode().split(b"."))
+    for name in (
+        "captive.apple.com",
+        "connectivity-check.ubuntu.com",
+        "connectivitycheck.gstatic.com",
+        "detectportal.firefox.com",
+        "network-test.debian.org",
+        "nmcheck.gnome.org",
+        "ping.archlinux.org",
+        "www.msftconnecttest.com",
+    )
+)
 #: IPv4 addresses inside IPv6 ones: NAT64 (RFC 6052) and IPv4-compatible.
 EMBEDDING = tuple(map(ip_network, ("64:ff9b::/96", "::/96")))
 A, AAAA, SVCB, HTTPS = 1, 28, 64, 65
@@ -36,8 +50,8 @@ def rebinds(name: Labels, message: bytes, found: Iterable[Found], own: tuple[Lab
 
 
 def is_public(name: Labels, own: tuple[Labels, ...]) -> bool:
-    """Whether anybody may have registered the name."""
-    if len(name) < 2 or name[-1] in NOT_PUBLIC:
+    """Whether a private address for the name is a stranger's doing."""
+    if len(name) < 2 or name[-1] in NOT_PUBLIC or name in PORTAL_PROBES:
         return False
     return not any(name[-len(domain) :] == domain for domain in own if domain)
 

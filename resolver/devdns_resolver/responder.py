@@ -16,7 +16,8 @@ from devdns_resolver.access import Access, plain_address
 from devdns_resolver.answer import Forward, Reply, answer
 from devdns_resolver.codes import TCP_SIZE, Rcode
 from devdns_resolver.counters import Counters
-from devdns_resolver.forward import MAX_EXCHANGES, Asked, Caller, Forwarder
+from devdns_resolver.forward import MAX_EXCHANGES, Forwarder
+from devdns_resolver.forward_asked import Asked, Caller
 from devdns_resolver.packed import Answers, keep, recall, storable
 from devdns_resolver.packet import error, pack, udp_limit
 from devdns_resolver.query import Query, parse
@@ -82,7 +83,7 @@ class Responder:
         if self.view.hello is not self._hello:
             self._hello = self.view.hello
             self._access = Access(self._hello.config.dns.allow if self._hello else ())
-            self.forwarder.configure(self._hello.config.dns.forward if self._hello else "off")
+            self.forwarder.sources.configure(self._hello.config.dns.forward if self._hello else "off")
             self._by_class.clear()
             self._kept = 0
             for desk in self._desks.values():

@@ -53,7 +53,7 @@ class Resolver:
         accept = partial(Connection, self._connections)
         udp = tuple(udp)
         for sock in udp:
-            self.forwarder.listeners.add(*sock.getsockname()[:2])
+            self.forwarder.sources.listeners.add(*sock.getsockname()[:2])
         for sock in tcp:
             sock.setblocking(False)
             self._servers.append(await loop.create_server(accept, sock=sock, backlog=BACKLOG))

@@ -18,7 +18,8 @@ from support.dns_upstream import Upstream, reply, says, silent, truncating, upst
 from support.ports import free_port
 from support.waiting import wait_until
 
-from devdns_resolver.forward import MAX_EXCHANGES, PER_CLIENT
+from devdns_resolver.forward import MAX_EXCHANGES
+from devdns_resolver.forward_asked import PER_CLIENT
 
 ADDRESS = "@ 60 IN A 192.0.2.1"
 SOA = "example.com. 60 IN SOA ns.example.com. host.example.com. 1 3600 600 86400 30"
@@ -214,7 +215,7 @@ def test_a_silent_upstream_costs_less_than_a_second_and_later_nothing():
         assert values(ask(resolver, "example.com")) == ["192.0.2.1"]
         assert time.monotonic() - start < 1
         ask(resolver, "example.org")
-        (first, _) = resolver.on_loop(lambda: resolver.resolver.forwarder.upstreams._all)
+        (first, _) = resolver.on_loop(lambda: resolver.resolver.forwarder.sources.upstreams._all)
         wait_until(lambda: first.dead)
         start = time.monotonic()
         ask(resolver, "example.net")
@@ -224,7 +225,7 @@ def test_a_silent_upstream_costs_less_than_a_second_and_later_nothing():
 def test_an_upstream_that_comes_back_is_found_without_cost():
     with upstream(says(ADDRESS)) as flapping, upstream(says(ADDRESS)) as up, forwarding(flapping, up) as resolver:
         ask(resolver, "n0.example.com")
-        (first, _) = resolver.on_loop(lambda: resolver.resolver.forwarder.upstreams._all)
+        (first, _) = resolver.on_loop(lambda: resolver.resolver.forwarder.sources.upstreams._all)
         flapping.behave = silent
         ask(resolver, "n1.example.com")
         ask(resolver, "n2.example.com")
@@ -277,7 +278,7 @@ def test_we_never_ask_ourselves():
     with forwarding("127.0.0.1:1") as resolver:
         resolver.on_loop(setattr, resolver.view, "hello", view(forward=(f"127.0.0.1:{resolver.port}",)).hello)
         assert ask(resolver, "example.com").rcode() == dns.rcode.SERVFAIL
-        assert resolver.resolver.forwarder.upstreams.addresses == ()
+        assert resolver.resolver.forwarder.sources.upstreams.addresses == ()
 
 
 def test_stale_answers_serve_while_nobody_answers():
@@ -289,7 +290,7 @@ def test_stale_answers_serve_while_nobody_answers():
         got = ask(resolver, "example.com", use_edns=0)
         assert time.monotonic() - start < 2.2
         assert (values(got), got.answer[0].ttl, note(got)) == (["192.0.2.1"], 30, 3)
-        wait_until(lambda: resolver.resolver.forwarder.upstreams.silent)
+        wait_until(lambda: resolver.resolver.forwarder.sources.upstreams.silent)
         start = time.monotonic()
         assert ask(resolver, "example.com").answer[0].ttl == 30
         assert time.monotonic() - start < 0.1
@@ -382,8 +383,8 @@ def test_one_client_cannot_take_all_places():
             sock.sendto(wire, ("127.0.0.1", resolver.port))
             wait_until(lambda: forwarder.tally.flights + forwarder.tally.busy > number)  # noqa: B023 - waited for here
         assert forwarder.tally.busy >= 600 - PER_CLIENT
-        assert forwarder._held <= PER_CLIENT
-        assert len(forwarder._race) <= MAX_EXCHANGES
+        assert forwarder.places.taken <= PER_CLIENT
+        assert len(forwarder.race) <= MAX_EXCHANGES
         assert ask(resolver, "api.dev.test").rcode() == dns.rcode.NOERROR
 
 
