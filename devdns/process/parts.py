@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from devdns.core.errors import UsageRefused
 from devdns.core.frames import Figures, TableView
 from devdns.core.settings import Config
 from devdns.process.inherit import Inherited
@@ -102,8 +103,14 @@ class ResolverPart(Follower):
         super().__init__(environ)
         self._udp, self._tcp = inherited.named("dns-udp"), inherited.named("dns-tcp")
         self._resolver = Resolver(self.view)
+        self._log = environ.get("DEVDNS_DNS_LOG", "off")
 
     async def start(self) -> None:
+        if self._log not in ("", "off"):
+            try:
+                self._resolver.log_queries(self._log)
+            except OSError as error:
+                raise UsageRefused(f"the query log {self._log!r} cannot be opened: {error.strerror}") from None
         await self.follow(lambda: Figures("resolver", self._resolver.counters.families()))
         await self._resolver.start(self._udp, self._tcp)
 

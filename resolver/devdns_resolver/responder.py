@@ -6,6 +6,7 @@ its source address and one by its bytes.
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Literal
 
 import structlog
@@ -21,6 +22,7 @@ from devdns_resolver.forward_asked import Asked, Caller
 from devdns_resolver.packed import Answers, keep, recall, storable
 from devdns_resolver.packet import error, pack, udp_limit
 from devdns_resolver.query import Query, parse
+from devdns_resolver.query_log import QueryLog
 from devdns_resolver.settings import LOOPBACK4, Client, Settings, settings_for
 
 log = structlog.get_logger()
@@ -59,6 +61,7 @@ class Responder:
     def __init__(self, view: TableView, *, exchanges: int = MAX_EXCHANGES) -> None:
         self.view = view
         self.counters = Counters()
+        self.queries: QueryLog | None = None
         self.forwarder = Forwarder(self._count, room=exchanges)
         self._desks: dict[tuple[Transport, str], Desk] = {}
         self._by_class: dict[tuple[Transport, Client | None, str], Vantage] = {}
@@ -113,6 +116,14 @@ class Responder:
                 log.exception("query failed", query=data[:128].hex(), failures=self.counters.failures + 1)
             self.counters.failures += 1
             return error(data, Rcode.SERVFAIL)
+
+    def sent(self, transport: Transport, client: str | bytes, reply: bytes, began: float | None = None) -> None:
+        """Notes one reply that is out; `began` is when its query was read, None where an upstream was asked."""
+        took = None if began is None else perf_counter() - began
+        if took is not None:
+            self.counters.took(took)
+        if self.queries is not None:
+            self.queries.note(transport, client, reply, took)
 
     def _admit(self, desk: Desk, source: str | bytes) -> Vantage:
         client = self._access.client(source, desk.listener)

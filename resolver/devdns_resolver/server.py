@@ -12,6 +12,7 @@ from functools import partial
 from devdns.core.frames import TableView
 from devdns_resolver.counters import Counters
 from devdns_resolver.forward import MAX_EXCHANGES, Forwarder
+from devdns_resolver.query_log import QueryLog
 from devdns_resolver.responder import Responder
 from devdns_resolver.tcp import Connection, Connections
 from devdns_resolver.udp import UdpListener
@@ -41,6 +42,10 @@ class Resolver:
     @property
     def counters(self) -> Counters:
         return self._responder.counters
+
+    def log_queries(self, path: str) -> None:
+        """Writes a line of JSON for every reply to the file at `path`; raises OSError when it cannot be opened."""
+        self._responder.queries = QueryLog(path)
 
     @property
     def forwarder(self) -> Forwarder:
@@ -72,6 +77,8 @@ class Resolver:
         if self._connections is not None:
             await self._hang_up(self._connections, grace)
         self.forwarder.close()
+        if self._responder.queries is not None:
+            self._responder.queries.close()
 
     async def _hang_up(self, connections: Connections, grace: float) -> None:
         for connection in connections:

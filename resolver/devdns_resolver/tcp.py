@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from time import perf_counter
 from typing import cast
 
 from devdns_resolver.responder import Desk, Responder
@@ -108,6 +109,7 @@ class Connection(asyncio.Protocol):
         self._awaited -= 1
         if not self._transport.is_closing():
             self._transport.write(len(message).to_bytes(PREFIX, "big") + message)
+            self._connections.responder.sent("tcp", self._source, message)
         if not self._scheduled:
             self._go_on()
 
@@ -170,10 +172,11 @@ class Connection(asyncio.Protocol):
             message = self._message(at)
             if message is None or len(out) > ROOM or self._awaited >= AWAITED:
                 break
-            at += PREFIX + len(message)
+            at, began = at + PREFIX + len(message), perf_counter()
             reply = responder.respond(vantage, message, self)
             if reply is not None:
                 out += len(reply).to_bytes(PREFIX, "big") + reply
+                responder.sent("tcp", self._source, reply, began)
         del self._buffer[:at]
         if at:
             self._connections.touch(self)

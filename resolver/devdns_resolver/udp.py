@@ -12,8 +12,9 @@ from time import perf_counter
 from typing import Any
 
 from devdns_resolver.codes import HEADER
-from devdns_resolver.mmsg import NAME, Batch
-from devdns_resolver.packed import find, recall
+from devdns_resolver.mmsg import NAME, ROOM, Batch
+from devdns_resolver.packed import find
+from devdns_resolver.query_log import QueryLog
 from devdns_resolver.responder import Responder
 from devdns_resolver.udp_late import Origin, UdpCaller, address_of
 
@@ -50,31 +51,32 @@ class UdpListener:
             return
         try:
             self._socket.sendmsg([message], origin, 0, to)
+            self._responder.sent("udp", to[0], message)
         except OSError:
             self._responder.counters.unsent += 1
 
     def _readable(self) -> None:
-        """A batch of queries. A hit is a slice, a look-up and a send."""
-        self._responder.refresh()
-        recvfrom, sendto, vantages = self._socket.recvfrom, self._socket.sendto, self._desk.vantages
+        """A batch of queries, one after the other. A hit is a slice, a look-up and a send."""
+        responder, recvfrom, vantages = self._responder, self._socket.recvfrom, self._desk.vantages
+        responder.refresh()
         try:
             for _ in range(BATCH):
                 data, source = recvfrom(MAX_QUERY)
-                vantage = vantages.get(source[0]) or self._responder.vantage(self._desk, source[0])
+                began = perf_counter()
+                vantage = vantages.get(source[0]) or responder.vantage(self._desk, source[0])
                 found = vantage.answers.get(data[2:])
                 if found is not None:
                     found[1][0] += 1
-                    sendto(data[:2] + found[0], source)
-                    continue
-                reply = recall(vantage.answers, data) or self._responder.build(
-                    vantage, data, UdpCaller(self.send_late, source)
-                )
+                    reply: bytes | None = data[:2] + found[0]
+                else:
+                    reply = responder.respond(vantage, data, UdpCaller(self.send_late, source))
                 if reply is not None:
-                    sendto(reply, source)
+                    self._socket.sendto(reply, source)
+                    responder.sent("udp", source[0], reply, began)
         except BlockingIOError:
             return  # read empty, or no room to send: the client asks again
         except OSError:
-            self._responder.counters.unsent += 1  # no way back to the source, such as port 0
+            responder.counters.unsent += 1  # no way back to the source, such as port 0
 
 
 class BatchListener(UdpListener):
@@ -122,4 +124,14 @@ class BatchListener(UdpListener):
                 room[at : at + len(reply)] = reply
                 lengths[number] = len(reply)
         responder.counters.unsent += batch.send(first, len(sizes))
-        responder.counters.took(perf_counter() - began, len(sizes) - silent)
+        took = perf_counter() - began
+        responder.counters.took(took, len(sizes) - silent)
+        if responder.queries is not None:
+            self._tell(responder.queries, len(sizes), took)
+
+    def _tell(self, queries: QueryLog, count: int, took: float) -> None:
+        """Notes the replies of a batch; where there was none, the length is still that of the room."""
+        batch = self._batch
+        for number, at, source in batch.slots[:count]:
+            if (length := batch.lengths[number]) != ROOM:
+                queries.note("udp", batch.names[source], batch.room[at : at + length], took)

@@ -10,6 +10,7 @@ import socket
 import sys
 from ipaddress import ip_address
 from struct import Struct as Layout
+from time import perf_counter
 
 from devdns_resolver import mmsg
 from devdns_resolver.responder import Responder
@@ -49,12 +50,14 @@ class AnyAddressListener(UdpListener):
         try:
             for _ in range(BATCH):
                 data, extra, _, source = self._socket.recvmsg(MAX_QUERY, ROOM)
+                began = perf_counter()
                 here, origin = asked_at(extra)
                 desk = responder.desk("udp", here) if here else self._desk
                 caller = UdpCaller(self.send_late, source, origin)
                 reply = responder.respond(responder.vantage(desk, source[0]), data, caller)
                 if reply is not None:
                     self._socket.sendmsg([reply], origin, 0, source)
+                    responder.sent("udp", source[0], reply, began)
         except BlockingIOError:
             return
         except OSError:
