@@ -24,7 +24,7 @@ from devdns_resolver.wirename import Labels, Malformed
 
 log = structlog.get_logger()
 
-MAX_EXCHANGES = 512
+MAX_EXCHANGES = 256
 #: RFC 8767 section 5: how long stale data are good for, when they are sent although an upstream may still answer, and for how
 #: long no upstream is asked again once all have failed (shorter than its 30 s: networks of laptops come back).
 STALE_TTL = 30
@@ -79,11 +79,12 @@ class Forwarder:
             return self._render(asked, aged(entry.answer, int(now - entry.since)))
         return self._refresh(asked, key, entry, now)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends all that is under way; nobody is answered any more."""
-        self.race.close()
-        for task in tuple(self._tasks):
+        tasks = {*self._tasks, *self.race.attempts}
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _refresh(self, asked: Asked, key: Key, entry: Entry, now: float) -> bytes | None:
         """What is stale: asked for anew, and given at once where that is not expected to help (RFC 8767 section 5)."""

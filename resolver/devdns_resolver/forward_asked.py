@@ -10,8 +10,8 @@ from devdns_resolver.forward_message import Key
 from devdns_resolver.query import Query
 from devdns_resolver.wirename import Labels
 
-MAX_WAITING = 1_024
-PER_CLIENT = 512
+MAX_WAITING = 512
+PER_CLIENT = 256
 
 
 class Caller(Protocol):

@@ -11,14 +11,14 @@ from msgspec import Struct
 from devdns_resolver.forward_message import USABLE, Answer, Key
 
 #: What an entry costs besides its message and its key (measured: dict slot, two structs, tuple of places).
-OVERHEAD = 400
+OVERHEAD = 450
 
 
 class Bounds(Struct, frozen=True):
     """Limits of the cache. Times in seconds; `negative` bounds denials (RFC 2308 section 5), `stale` what is over its TTL."""
 
-    entries: int = 5_000
-    bytes: int = 2 << 20
+    entries: int = 2_000
+    bytes: int = 1 << 20
     least: int = 0
     most: int = 86_400
     negative: int = 900

@@ -34,14 +34,14 @@ class Race:
     def __init__(self, upstreams: Upstreams, room: int) -> None:
         self.upstreams = upstreams
         self.room = room
-        self._attempts: set[asyncio.Task[Came | None]] = set()
+        self.attempts: set[asyncio.Task[Came | None]] = set()
 
     def __len__(self) -> int:
-        return len(self._attempts)
+        return len(self.attempts)
 
     @property
     def full(self) -> bool:
-        return len(self._attempts) >= self.room
+        return len(self.attempts) >= self.room
 
     async def run(self, key: Key) -> Came | None:
         """A usable reply from whoever gave one first, None when nobody did within the deadline."""
@@ -61,10 +61,6 @@ class Race:
         except TimeoutError:
             pass
         return None
-
-    def close(self) -> None:
-        for attempt in tuple(self._attempts):
-            attempt.cancel()
 
     def _turns(self, failed: set[Upstream]) -> Iterator[tuple[Upstream, float]]:
         """Who is asked next and how long it has for itself; those that failed are not asked again."""
@@ -96,13 +92,13 @@ class Race:
 
     def _attempt_soon(self, upstream: Upstream, key: Key) -> asyncio.Task[Came | None]:
         task = asyncio.get_running_loop().create_task(self._attempt(upstream, key))
-        self._attempts.add(task)
-        task.add_done_callback(self._attempts.discard)
+        self.attempts.add(task)
+        task.add_done_callback(self.attempts.discard)
         return task
 
     async def _attempt(self, upstream: Upstream, key: Key) -> Came | None:
         """One upstream's usable reply, or None; notes how it did."""
-        if len(self._attempts) > self.room:
+        if len(self.attempts) > self.room:
             return None
         try:
             async with asyncio.timeout(ATTEMPT):

@@ -76,7 +76,7 @@ class Resolver:
         self._udp, self._servers = [], []
         if self._connections is not None:
             await self._hang_up(self._connections, grace)
-        self.forwarder.close()
+        await self.forwarder.close()
         if self._responder.queries is not None:
             self._responder.queries.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import time
 
@@ -393,3 +394,34 @@ def test_other_upstreams_make_all_that_is_kept_stale():
         assert values(ask(resolver, "example.com")) == ["192.0.2.1"]
         resolver.on_loop(setattr, resolver.view, "hello", view(forward=(two.address,)).hello)
         assert values(ask(resolver, "example.com")) == ["192.0.2.2"]
+
+
+def test_an_upstream_that_sends_anything_breaks_nothing():
+    chance = random.Random(8767)
+
+    def babble(query, transport):
+        true = bytearray(reply(query, "@ 0 IN CNAME b.example.com.", ADDRESS, soa=SOA).to_wire())
+        for _ in range(chance.randrange(6)):
+            true[chance.randrange(2, len(true))] = chance.randrange(256)
+        return [bytes(true[: chance.randrange(len(true))]), bytes(true)]
+
+    with upstream(babble) as up, forwarding(up) as resolver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        forwarder = resolver.resolver.forwarder
+        for number in range(400):
+            query = dns.message.make_query(f"n{number}.example.com", "A", use_edns=number % 2 - 1)
+            sock.sendto(query.to_wire(), ("127.0.0.1", resolver.port))
+            wait_until(lambda: forwarder.tally.flights + forwarder.tally.busy > number)  # noqa: B023 - waited for here
+        up.behave = says(ADDRESS)
+        wait_until(lambda: forwarder.places.taken == 0)
+        assert values(ask(resolver, "example.com")) == ["192.0.2.1"]
+        assert resolver.resolver.counters.failures == 0
+        assert forwarder.tally.answered > 20
+
+
+def test_stopping_leaves_nothing_behind():
+    with upstream(silent) as up, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        with forwarding(up) as resolver:
+            sock.sendto(dns.message.make_query("example.com", "A").to_wire(), ("127.0.0.1", resolver.port))
+            wait_until(lambda: up.asked)
+            forwarder = resolver.resolver.forwarder
+        assert (forwarder.race.attempts, forwarder._tasks) == (set(), set())
