@@ -111,7 +111,7 @@ class ResolverPart(Follower):
                 self._resolver.log_queries(self._log)
             except OSError as error:
                 raise UsageRefused(f"the query log {self._log!r} cannot be opened: {error.strerror}") from None
-        await self.follow(lambda: Figures("resolver", self._resolver.counters.families()))
+        await self.follow(lambda: Figures("resolver", self._resolver.families()))
         await self._resolver.start(self._udp, self._tcp)
 
     async def stop(self) -> None:

@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 import structlog
 
+from devdns.core.figures import Family
 from devdns_resolver.codes import Rcode
 from devdns_resolver.forward_asked import Asked, Flight, Places, Tally
 from devdns_resolver.forward_cache import Bounds, Cache, Entry
+from devdns_resolver.forward_figures import families
 from devdns_resolver.forward_io import clock
 from devdns_resolver.forward_message import Answer, Found, Key, aged, bare, capped, is_denial, key_of, render, stale
 from devdns_resolver.forward_race import Race
@@ -63,6 +65,10 @@ class Forwarder:
         self._flights: dict[Key, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._down = False
+
+    def families(self) -> tuple[Family, ...]:
+        """What `/metrics` shows of it; nothing as long as there was nothing to forward."""
+        return families(self.tally, self.cache, self.sources.upstreams.order()) if self.sources.wanted else ()
 
     def forward(self, asked: Asked) -> bytes | None:
         """The reply where it is at hand; None when `asked.caller` gets it later."""

@@ -32,6 +32,11 @@ class Sources:
         if forward != self._forward:
             self._forward, self._files, self._looked = forward, Files(self._paths), float("-inf")
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be forwarded."""
+        return self._forward != "off"
+
     def refresh(self, now: float) -> bool:
         """Looks at the files when it is time; whether the upstreams are others than before.
 

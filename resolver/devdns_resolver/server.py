@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
+from devdns.core.figures import Family
 from devdns.core.frames import TableView
 from devdns_resolver.counters import Counters
 from devdns_resolver.forward import MAX_EXCHANGES, Forwarder
@@ -46,6 +47,10 @@ class Resolver:
     def log_queries(self, path: str) -> None:
         """Writes a line of JSON for every reply to the file at `path`; raises OSError when it cannot be opened."""
         self._responder.queries = QueryLog(path)
+
+    def families(self) -> tuple[Family, ...]:
+        """What `/metrics` shows."""
+        return self.counters.families() + self.forwarder.families()
 
     @property
     def forwarder(self) -> Forwarder:
