@@ -62,3 +62,47 @@ mx-host=mail.example.org,www.example.org,10
 {big}
 """)
     return _forwarder(["dnsmasq", "-k", "-C", str(where / "dnsmasq.conf")], port, where / "dnsmasq.log")
+
+
+def unbound_in_front(resolver: int, where: Path) -> contextlib.AbstractContextManager[int]:
+    """unbound that asks the resolver on 127.0.0.1:`resolver` everything, in changing case (0x20), and checks what returns."""
+    port = free_port()
+    (where / "front.conf").write_text(f"""
+server:
+  interface: 127.0.0.1@{port}
+  do-daemonize: no
+  use-syslog: no
+  username: ""
+  chroot: ""
+  directory: "{where}"
+  pidfile: ""
+  module-config: "iterator"
+  do-not-query-localhost: no
+  do-ip6: no
+  use-caps-for-id: yes
+  local-zone: "test." nodefault
+  local-zone: "example.org." transparent
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-addr: 127.0.0.1@{resolver}
+""")
+    return _forwarder(["unbound", "-d", "-c", str(where / "front.conf")], port, where / "front.log")
+
+
+def dnsmasq_in_front(resolver: int, where: Path) -> contextlib.AbstractContextManager[int]:
+    """dnsmasq that asks the resolver everything."""
+    port = free_port()
+    (where / "front.conf").write_text(f"""
+port={port}
+listen-address=127.0.0.1
+bind-interfaces
+no-resolv
+no-hosts
+no-poll
+user=
+pid-file=
+server=127.0.0.1#{resolver}
+""")
+    return _forwarder(["dnsmasq", "-k", "-C", str(where / "front.conf")], port, where / "front.log")

@@ -9,7 +9,7 @@ from support import dns_clients
 from support.dns_clients import Client, Outcome
 from support.dns_scene import view
 from support.dns_server import Running, running
-from support.dns_upstream_programs import BIG, dnsmasq_upstream, unbound_upstream
+from support.dns_upstream_programs import BIG, dnsmasq_in_front, dnsmasq_upstream, unbound_in_front, unbound_upstream
 from support.parts import need
 
 WORLD: dict[tuple[str, str], Outcome] = {
@@ -39,3 +39,14 @@ def test_stub(server: Running, client: Client, name: str, rdtype: str, outcome: 
     if client is dns_clients.cares and rdtype not in ("A", "AAAA"):
         rdtype, outcome = "A", WORLD.get((name, "A"), ("NOERROR", ()))
     assert client("127.0.0.1", server.port, name, rdtype) == outcome
+
+
+@pytest.fixture(scope="module", params=[unbound_in_front, dnsmasq_in_front], ids=["behind unbound", "behind dnsmasq"])
+def front(request: pytest.FixtureRequest, server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with request.param(server.port, tmp_path_factory.mktemp("front")) as port:
+        yield port
+
+
+@pytest.mark.parametrize(("name", "rdtype", "outcome"), QUESTIONS)
+def test_behind_a_foreign_resolver(front: int, name: str, rdtype: str, outcome: Outcome) -> None:
+    assert dns_clients.dig("127.0.0.1", front, name, rdtype) == outcome

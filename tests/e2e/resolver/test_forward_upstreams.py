@@ -239,6 +239,37 @@ def test_an_upstream_that_comes_back_is_found_without_cost():
         wait_until(lambda: not first.dead)
 
 
+def test_while_upstreams_take_turns_in_being_dead_everyone_is_answered_within_a_second():
+    with upstream(says(ADDRESS)) as one, upstream(says(ADDRESS)) as two, forwarding(one, two) as resolver:
+        took = []
+        for number in range(120):
+            if number % 20 == 0:
+                one.behave, two.behave = (
+                    (silent, says(ADDRESS)) if one.behave is not silent else (says(ADDRESS), silent)
+                )
+            start = time.monotonic()
+            assert values(ask(resolver, f"n{number}.example.com")) == ["192.0.2.1"]
+            took.append(time.monotonic() - start)
+    assert max(took) < 1
+    assert sorted(took)[len(took) // 2] < 0.1
+
+
+def test_a_lost_packet_is_sent_again():
+    with upstream(says(ADDRESS)) as up, forwarding(up) as resolver:
+        ask(resolver, "example.com")
+        heard = set()
+
+        def behave(query, _):
+            name = query.question[0].name
+            lost, _ = name not in heard, heard.add(name)
+            return [] if lost else [reply(query, ADDRESS).to_wire()]
+
+        up.behave = behave
+        start = time.monotonic()
+        assert values(ask(resolver, "example.org")) == ["192.0.2.1"]
+        assert time.monotonic() - start < 1
+
+
 @pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
 def test_an_upstream_that_will_not_is_passed_over_at_once(rcode):
     with upstream(says(rcode=rcode)) as bad, upstream(says(ADDRESS)) as up, forwarding(bad, up) as resolver:
