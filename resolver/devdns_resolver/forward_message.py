@@ -122,9 +122,7 @@ def read(data: bytes, key: Key) -> tuple[Answer, tuple[Found, ...]]:
         if opt.section != 2:
             raise Malformed("OPT outside the additional section")
         rcode |= data[opt.ttl_at] << 4
-        found = tuple(
-            each for each in found if each.start < opt.start
-        )  # an OPT ends the additional section in practice
+        found = tuple(each for each in found if each.start < opt.start)  # nothing but a signature stands after it
         additional = sum(each.section == 2 for each in found)
         data = data[:10] + additional.to_bytes(2, "big") + data[12 : opt.start]
     return Answer(data, tuple(each.ttl_at for each in found), _lifetime(data, found, key), rcode), found
@@ -174,18 +172,30 @@ def _with_ttls(answer: Answer, other: Callable[[int], int]) -> bytearray:
 def render(data: bytes, query: Query, message: bytearray, limit: int, note: int | None = None) -> bytes:
     """What the client that sent `data` gets: its ID, spelling, RD and CD, RA set, AA and AD not, its kind of EDNS.
 
-    Over `limit` bytes it is a header with TC. `note` is an extended error for those with EDNS (RFC 8914).
+    Over `limit` bytes it goes without its additional section, then without authority, at last empty with TC. `note` is an
+    extended error for those with EDNS (RFC 8914).
     """
-    rcode, counts = message[3] & 15, COUNTS.unpack_from(message, 4)[1:]
-    question = b"" if query.question is None else data[HEADER : query.question.end]
+    end = HEADER if query.question is None else query.question.end
     opt = b"" if query.edns is None else _opt(do=query.edns.do, note=note)
-    body = bytes(message[HEADER + len(question) :])
-    tc = HEADER + len(question) + len(body) + len(opt) > limit
-    if tc:
-        body, counts = b"", (0, 0, 0)
-    first, second = 0x80 | tc << 1 | query.rd, 0x80 | query.cd << 4 | rcode
+    counts, stop = COUNTS.unpack_from(message, 4)[1:], len(message)
+    tc = False
+    if stop + len(opt) > limit:
+        counts, stop, tc = _what_fits(message, end, limit - len(opt))
+    first, second = 0x80 | tc << 1 | query.rd, 0x80 | query.cd << 4 | message[3] & 15
     head = HEAD.pack(data[0] << 8 | data[1], first, second, 1, counts[0], counts[1], counts[2] + bool(opt))
-    return head + question + body + opt
+    return head + data[HEADER:end] + message[end:stop] + opt
+
+
+def _what_fits(message: bytearray, end: int, limit: int) -> tuple[tuple[int, int, int], int, bool]:
+    """Counts of records, where the last one ends, and TC: set only where it is the answer that has no room (RFC 2181 section 9)."""
+    found = tuple(records(bytes(message), end))
+    answers, authority = (tuple(each for each in found if each.section == section) for section in (0, 1))
+    if authority and authority[-1].data[1] <= limit:
+        return (len(answers), len(authority), 0), authority[-1].data[1], False
+    denial = any(each.rtype == Type.SOA for each in authority)
+    if answers and not denial and answers[-1].data[1] <= limit:
+        return (len(answers), 0, 0), answers[-1].data[1], False
+    return (0, 0, 0), end, True
 
 
 def _opt(*, do: bool, note: int | None) -> bytes:

@@ -176,6 +176,27 @@ def test_a_reply_that_does_not_fit_has_tc_and_nothing_else() -> None:
     assert (cut.answer, cut.edns, cut.id, str(cut.question[0].name)) == ([], 0, 77, "wWw.Example.com.")
 
 
+@pytest.mark.parametrize(
+    ("limit", "sections", "tc"),
+    [(65535, (1, 1, 1), False), (170, (1, 1, 0), False), (120, (1, 0, 0), False), (60, (0, 0, 0), True)],
+)
+def test_what_is_not_the_answer_goes_first(limit: int, sections: tuple[int, int, int], *, tc: bool) -> None:
+    data, query, key = asked("www.example.com")
+    message = header(0x8180, an=1, ns=1, ar=1) + question("www.example.com")
+    for rtype in (16, 2, 16):
+        message += record(b"\xc0\x0c", rtype, b"\x1b" + bytes(27) if rtype == 16 else name("a" * 50), ttl=60)
+    shown = dns.message.from_wire(render(data, query, aged(read(message, key)[0], 0), limit))
+    assert tuple(map(len, (shown.answer, shown.authority, shown.additional))) == sections
+    assert bool(shown.flags & dns.flags.TC) is tc
+
+
+def test_a_denial_keeps_its_soa_or_is_truncated() -> None:
+    data, query, key = asked()
+    answer, _ = read(came(key, "@ 60 IN CNAME b.example.com.", soa=SOA), key)
+    whole = render(data, query, aged(answer, 0), 512)
+    assert dns.message.from_wire(render(data, query, aged(answer, 0), len(whole) - 1)).flags & dns.flags.TC
+
+
 def test_a_note_is_for_those_with_edns() -> None:
     for edns, seen in ((0, [22]), (-1, [])):
         data, query, key = asked(use_edns=edns)
