@@ -19,19 +19,20 @@ Behaviour = Callable[[dns.message.Message, str], list[bytes]]
 
 
 class Upstream:
-    """Answers on 127.0.0.1:`port` as `behave` says, which may be another one at any time; `asked` are the queries that came."""
+    """Answers on `host`:`port` as `behave` says, which may be another one at any time; `asked` are the queries that came."""
 
-    def __init__(self, behave: Behaviour) -> None:
+    def __init__(self, behave: Behaviour, host: str = "127.0.0.1") -> None:
         self.behave = behave
+        self.host = host
         self.asked: list[dns.message.Message] = []
         self.sources: list[int] = []
-        udp, tcp, self.port = bound(["127.0.0.1"])
+        udp, tcp, self.port = bound([host])
         self._udp, self._tcp = udp[0], tcp[0]
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._serve_udp, self._serve_tcp)]
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def names(self) -> list[str]:
         return [str(query.question[0].name) for query in self.asked]
@@ -73,9 +74,9 @@ class Upstream:
 
 
 @contextlib.contextmanager
-def upstream(behave: Behaviour) -> Iterator[Upstream]:
+def upstream(behave: Behaviour, host: str = "127.0.0.1") -> Iterator[Upstream]:
     """An upstream until the end of the block."""
-    made = Upstream(behave)
+    made = Upstream(behave, host)
     made.start()
     try:
         yield made

@@ -19,6 +19,7 @@ from support.dns_upstream import Upstream, reply, says, silent, truncating, upst
 from support.ports import free_port
 from support.waiting import wait_until
 
+from devdns_resolver import mmsg
 from devdns_resolver.forward import MAX_EXCHANGES
 from devdns_resolver.forward_asked import PER_CLIENT
 
@@ -398,9 +399,43 @@ def test_over_tcp_quick_answers_do_not_wait_for_slow_ones():
         assert sock.recv(1) == b""
 
 
+def test_over_tcp_any_number_of_questions_may_be_under_way():
+    with (
+        upstream(says(ADDRESS)) as up,
+        forwarding(up) as resolver,
+        socket.create_connection(("127.0.0.1", resolver.port), timeout=5) as sock,
+    ):
+        for number in range(200):
+            wire = dns.message.make_query(f"n{number}.example.com", "A", id=number).to_wire()
+            sock.sendall(len(wire).to_bytes(2, "big") + wire)
+        replies = [received(sock) for _ in range(200)]
+    assert sorted(got.id for got in replies) == list(range(200))
+    assert all(got.question[0].name.to_text() == f"n{got.id}.example.com." for got in replies)
+
+
+def test_an_upstream_at_an_ipv6_address_over_udp_and_tcp():
+    with upstream(truncating("@ 60 IN TXT whole"), "::1") as up, forwarding(up) as resolver:
+        assert values(ask(resolver, "example.com", "TXT")) == ['"whole"']
+    assert len(up.asked) == 2
+
+
 def received(sock: socket.socket) -> dns.message.Message:
     size = int.from_bytes(sock.recv(2, socket.MSG_WAITALL), "big")
     return dns.message.from_wire(sock.recv(size, socket.MSG_WAITALL))
+
+
+@pytest.mark.parametrize("batches", [True, False])
+@pytest.mark.parametrize(
+    ("listener", "asked"), [("127.0.0.1",) * 2, ("::1",) * 2, ("0.0.0.0", "127.0.0.2"), ("::", "::1")]
+)
+def test_late_replies_find_their_way_from_every_kind_of_socket(listener, asked, batches, monkeypatch):
+    monkeypatch.setattr(mmsg, "available", mmsg.available and batches)
+    with upstream(says(ADDRESS)) as up, running(view(forward=(up.address,)), listener) as resolver:
+        for _ in range(2):  # from the upstream, from the cache
+            query = dns.message.make_query("example.com", "A")
+            got = dns.query.udp(query, asked, port=resolver.port, timeout=5)  # checks where it comes from
+            assert values(got) == ["192.0.2.1"]
+    assert len(up.asked) == 1
 
 
 def test_one_client_cannot_take_all_places():
@@ -431,10 +466,11 @@ def test_an_upstream_that_sends_anything_breaks_nothing():
     chance = random.Random(8767)
 
     def babble(query, transport):
-        true = bytearray(reply(query, "@ 0 IN CNAME b.example.com.", ADDRESS, soa=SOA).to_wire())
+        true = reply(query, "@ 0 IN CNAME b.example.com.", ADDRESS, soa=SOA).to_wire()
+        false = bytearray(true)
         for _ in range(chance.randrange(6)):
-            true[chance.randrange(2, len(true))] = chance.randrange(256)
-        return [bytes(true[: chance.randrange(len(true))]), bytes(true)]
+            false[chance.randrange(2, len(false))] = chance.randrange(256)
+        return [bytes(false[: chance.randrange(len(false))]), bytes(false), true]
 
     with upstream(babble) as up, forwarding(up) as resolver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         forwarder = resolver.resolver.forwarder
