@@ -25,7 +25,7 @@ ATTEMPT = 4.0
 #: UDP loses packets: each upstream is asked this often within the deadline.
 ROUNDS = 3
 #: Not the upstream's fault.
-OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+OURS = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Race:

@@ -117,6 +117,7 @@ class Upstreams:
         self._all = [known.get(address) or Upstream(address) for address in dict.fromkeys(addresses)]
 
     def revive(self) -> None:
-        """Forgets who was dead: the network is another one now."""
+        """Forgets who was dead or old: the network is another one now."""
         for upstream in self._all:
+            upstream.edns = True
             upstream.misses, upstream.backoff, upstream.retry_at = 0, 0.0, 0.0
