@@ -178,9 +178,7 @@ def spoofs(query: dns.message.Message, transport: str) -> list[bytes]:
 
 def test_spoofed_replies_are_waited_past():
     with upstream(spoofs) as up, forwarding(up) as resolver:
-        start = time.monotonic()
         assert values(ask(resolver, "example.com")) == ["192.0.2.1"]
-    assert time.monotonic() - start < 0.5
     assert len(up.asked) == 1
 
 
@@ -208,7 +206,7 @@ def test_a_refused_upstream_costs_nothing():
     with upstream(says(ADDRESS)) as up, forwarding(f"127.0.0.1:{free_port()}", up) as resolver:
         start = time.monotonic()
         assert values(ask(resolver, "example.com")) == ["192.0.2.1"]
-        assert time.monotonic() - start < 0.3
+        assert time.monotonic() - start < 0.5
 
 
 def test_a_silent_upstream_costs_less_than_a_second_and_later_nothing():
@@ -219,9 +217,9 @@ def test_a_silent_upstream_costs_less_than_a_second_and_later_nothing():
         ask(resolver, "example.org")
         (first, _) = resolver.on_loop(lambda: resolver.resolver.forwarder.sources.upstreams._all)
         wait_until(lambda: first.dead)
-        start = time.monotonic()
+        resolver.on_loop(setattr, first, "retry_at", float("inf"))  # no probe, which would be beside the question
         ask(resolver, "example.net")
-        assert time.monotonic() - start < 0.15
+        assert "example.net." not in dead.names()
 
 
 def test_an_upstream_that_comes_back_is_found_without_cost():
@@ -234,10 +232,10 @@ def test_an_upstream_that_comes_back_is_found_without_cost():
         wait_until(lambda: first.dead)
         flapping.behave = says(ADDRESS)
         resolver.on_loop(setattr, first, "retry_at", 0.0)
-        start = time.monotonic()
         ask(resolver, "n3.example.com")
-        assert time.monotonic() - start < 0.15
+        assert up.names()[-1] == "n3.example.com."
         wait_until(lambda: not first.dead)
+        assert flapping.names()[-1] == "n3.example.com."
 
 
 def test_while_upstreams_take_turns_in_being_dead_everyone_is_answered_within_a_second():
@@ -276,7 +274,7 @@ def test_an_upstream_that_will_not_is_passed_over_at_once(rcode):
     with upstream(says(rcode=rcode)) as bad, upstream(says(ADDRESS)) as up, forwarding(bad, up) as resolver:
         start = time.monotonic()
         assert values(ask(resolver, "example.com")) == ["192.0.2.1"]
-        assert time.monotonic() - start < 0.3
+        assert time.monotonic() - start < 0.5
 
 
 def test_an_upstream_without_edns_is_asked_without():
@@ -304,7 +302,7 @@ def test_without_any_upstream_servfail_comes_at_once():
         resolver.on_loop(setattr, resolver.view, "hello", view(forward=("127.0.0.1:1",)).hello)
         start = time.monotonic()
         assert ask(resolver, "example.com").rcode() == dns.rcode.SERVFAIL
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < 1
 
 
 def test_we_never_ask_ourselves():
@@ -321,12 +319,12 @@ def test_stale_answers_serve_while_nobody_answers():
         up.behave = silent
         start = time.monotonic()
         got = ask(resolver, "example.com", use_edns=0)
-        assert time.monotonic() - start < 2.2
+        assert time.monotonic() - start < 3
         assert (values(got), got.answer[0].ttl, note(got)) == (["192.0.2.1"], 30, 3)
         wait_until(lambda: resolver.resolver.forwarder.sources.upstreams.silent)
         start = time.monotonic()
         assert ask(resolver, "example.com").answer[0].ttl == 30
-        assert time.monotonic() - start < 0.1
+        assert time.monotonic() - start < 1
 
 
 def test_what_is_stale_is_fresh_again_when_the_upstream_is():
