@@ -19,7 +19,7 @@ from devdns_resolver.forward_figures import families
 from devdns_resolver.forward_io import clock
 from devdns_resolver.forward_message import Answer, Found, Key, aged, bare, capped, is_denial, key_of, render, stale
 from devdns_resolver.forward_race import Race
-from devdns_resolver.forward_rebinding import rebinds
+from devdns_resolver.forward_rebinding import is_own, rebinds
 from devdns_resolver.forward_sources import Sources
 from devdns_resolver.forward_system import PATHS
 from devdns_resolver.wirename import Labels, Malformed
@@ -129,7 +129,7 @@ class Forwarder:
         late = asyncio.get_running_loop().call_later(STALE_AFTER, self._hasten, flight)
         came = None
         try:
-            came = await self.race.run(flight.key)
+            came = await self.race.run(flight.key, listed=is_own(flight.name, self.sources.search))
         except Exception:
             log.exception("forwarding failed", query=flight.key[:128].hex())
         finally:

@@ -22,6 +22,8 @@ DEADLINE = 4.5
 #: An upstream silent for this long has missed; it is listened to until `ATTEMPT`.
 LATE = 1.5
 ATTEMPT = 4.0
+#: Seconds after which one without others is asked once more.
+ALONE = 1.2
 #: UDP loses packets: each upstream is asked this often within the deadline.
 ROUNDS = 3
 #: Not the upstream's fault.
@@ -43,13 +45,16 @@ class Race:
     def full(self) -> bool:
         return len(self.attempts) >= self.room
 
-    async def run(self, key: Key) -> Came | None:
-        """A usable reply from whoever gave one first, None when nobody did within the deadline."""
+    async def run(self, key: Key, *, listed: bool = False) -> Came | None:
+        """A usable reply from whoever gave one first, None when nobody did within the deadline.
+
+        `listed`: the order of the list counts, not who is fast.
+        """
         mine: dict[asyncio.Task[Came | None], Upstream] = {}
         failed: set[Upstream] = set()
         try:
             async with asyncio.timeout(DEADLINE):
-                for upstream, patience in self._turns(failed):
+                for upstream, patience in self._turns(failed, listed=listed):
                     mine[self._start(upstream, key)] = upstream
                     came = await self._first(mine, failed, patience)
                     if came is not None:
@@ -62,12 +67,13 @@ class Race:
             pass
         return None
 
-    def _turns(self, failed: set[Upstream]) -> Iterator[tuple[Upstream, float]]:
+    def _turns(self, failed: set[Upstream], *, listed: bool) -> Iterator[tuple[Upstream, float]]:
         """Who is asked next and how long it has for itself; those that failed are not asked again."""
         for number in range(ROUNDS):
-            for upstream in self.upstreams.order():
+            for upstream in self.upstreams.order(listed=listed):
                 if upstream not in failed:
-                    yield upstream, upstream.patience * 2**number
+                    alone = len(failed) + 1 >= len(self.upstreams)
+                    yield upstream, (ALONE if alone else upstream.patience) * 2**number
 
     async def _first(
         self, mine: dict[asyncio.Task[Came | None], Upstream], failed: set[Upstream], patience: float | None

@@ -53,7 +53,12 @@ def is_public(name: Labels, own: tuple[Labels, ...]) -> bool:
     """Whether a private address for the name is a stranger's doing."""
     if len(name) < 2 or name[-1] in NOT_PUBLIC or name in PORTAL_PROBES:
         return False
-    return not any(name[-len(domain) :] == domain for domain in own if domain)
+    return not is_own(name, own)
+
+
+def is_own(name: Labels, own: tuple[Labels, ...]) -> bool:
+    """Whether the name is one of the user's domains or below one."""
+    return any(name[-len(domain) :] == domain for domain in own if domain)
 
 
 def is_inside(address: Address, *, private: bool) -> bool:

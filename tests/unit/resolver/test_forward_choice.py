@@ -32,6 +32,7 @@ def known(**latencies: float | None) -> tuple[Upstreams, list[Upstream]]:
     [
         ({"one": None, "two": None, "three": None}, [ONE, TWO, THREE]),
         ({"one": 0.040, "two": 0.002, "three": 0.010}, [ONE, TWO, THREE]),
+        ({"one": 0.050, "two": 0.002, "three": 0.010}, [TWO, THREE, ONE]),
         ({"one": 0.300, "two": 0.002, "three": 0.010}, [TWO, THREE, ONE]),
         ({"one": 0.300, "two": 0.900, "three": 0.010}, [THREE, ONE, TWO]),
         ({"one": 0.300, "two": 0.310, "three": 0.290}, [ONE, TWO, THREE]),
@@ -39,6 +40,11 @@ def known(**latencies: float | None) -> tuple[Upstreams, list[Upstream]]:
 )
 def test_the_order_listed_holds_but_for_what_is_clearly_slower(latencies: dict, order: list) -> None:
     assert [upstream.address for upstream in known(**latencies)[0].order()] == order
+
+
+def test_the_list_alone_counts_for_names_of_the_user() -> None:
+    upstreams, _ = known(one=0.300, two=0.002, three=0.010)
+    assert [upstream.address for upstream in upstreams.order(listed=True)] == [ONE, TWO, THREE]
 
 
 def test_two_misses_put_an_upstream_last_and_a_reply_brings_it_back() -> None:

@@ -11,8 +11,9 @@ from devdns_resolver.forward_cache import Bounds
 
 README = (Path(__file__).parents[3] / "resolver" / "README.md").read_text()
 FIGURES = [
-    f"over {forward_upstreams.TOLERANCE * 1000:.0f} ms slower",
+    f"at most {forward_upstreams.TOLERANCE * 1000:.0f} ms slower",
     f"at least {forward_upstreams.LEAST_PATIENCE} s, at most {forward_upstreams.MOST_PATIENCE} s",
+    f"once more after {forward_race.ALONE} s",
     f"two misses of {forward_race.LATE} s",
     f"after {forward_upstreams.BACKOFF:.0f} s, 2 s, 4 s, ... {forward_upstreams.MAX_BACKOFF:.0f} s",
     f"SERVFAIL after {forward_race.DEADLINE} s, kept for {forward.FAILURE_TTL} s",
