@@ -19,11 +19,11 @@ from devdns.listeners import Wanted, bind_unix, open_listeners, show
 from devdns.process import logs
 from devdns.process.child import loop_factory, run, serve
 from devdns.process.inherit import Inherited
-from devdns.process.parts import ControlPart, Part, ProxyPart, ResolverPart
+from devdns.process.parts import ControlPart, Indoors, Part, ProxyPart, ResolverPart
 from devdns.supervisor import UNIX_SOCKETS, hold_lock, write_whole
 
 
-class Stack:
+class Stack(Indoors):
     """All parts in one: started in order, stopped in reverse."""
 
     groups: tuple[int, ...] = ()

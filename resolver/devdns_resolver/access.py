@@ -1,19 +1,21 @@
-"""Who may ask: this machine and the networks of `dns.allow`, nobody else (RFC 5358: never an open resolver)."""
+"""Who may ask: this machine, containers at their gateway, and the networks of `dns.allow` (RFC 5358: never an open resolver)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from devdns_resolver.settings import Client
 
 Address = IPv4Address | IPv6Address
+Bridges = Mapping[Address, IPv4Network | IPv6Network]
 
 
 class Access:
-    """The networks in force. Raises ValueError for a text that is not a network."""
+    """The networks in force, and those of bridges by gateway. Raises ValueError for a text that is not a network."""
 
-    def __init__(self, allow: Iterable[str] = ()) -> None:
+    def __init__(self, allow: Iterable[str] = (), bridges: Bridges | None = None) -> None:
+        self.bridges = bridges or {}
         self.networks = tuple(ip_network(text, strict=False) for text in allow)
 
     def client(self, source: str | bytes, listener: str) -> Client | None:
@@ -21,9 +23,11 @@ class Access:
 
         A query from the very address it came in on is this machine's: the kernel lets no other send from it.
         """
-        address = plain_address(source)
-        if address.is_loopback or (address == plain_address(listener) and not address.is_unspecified):
+        address, here = plain_address(source), plain_address(listener)
+        if address.is_loopback or (address == here and not address.is_unspecified):
             return Client.LOOPBACK
+        if here in self.bridges and address in self.bridges[here]:
+            return Client.BRIDGE
         return Client.ALLOWED if any(address in network for network in self.networks) else None
 
 

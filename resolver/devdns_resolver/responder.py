@@ -6,6 +6,7 @@ its source address and one by its bytes.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_interface
 from time import perf_counter
 from typing import Literal
 
@@ -13,7 +14,7 @@ import structlog
 
 from devdns.core.frames import Hello, TableView
 from devdns.core.routes import RouteTable
-from devdns_resolver.access import Access, plain_address
+from devdns_resolver.access import Access, Address, plain_address
 from devdns_resolver.answer import Forward, Reply, answer
 from devdns_resolver.codes import TCP_SIZE, Rcode
 from devdns_resolver.counters import Counters
@@ -65,6 +66,7 @@ class Responder:
         self.forwarder = Forwarder(self._count, room=exchanges)
         self._desks: dict[tuple[Transport, str], Desk] = {}
         self._by_class: dict[tuple[Transport, Client | None, str], Vantage] = {}
+        self._bridges: dict[Address, IPv4Network | IPv6Network] = {}
         self._access = Access()
         self._hello: Hello | None = None
         self._table: RouteTable = view.table
@@ -78,6 +80,12 @@ class Responder:
             self._desks[key] = Desk(*key)
         return self._desks[key]
 
+    def serve_bridge(self, place: str) -> None:
+        """From now on who asks at this bridge's address from its network (`172.17.0.1/16`) is answered with that address."""
+        bridge = ip_interface(place)
+        self._bridges[bridge.ip] = bridge.network
+        self._hello = None  # classes are to be told anew
+
     def refresh(self) -> None:
         """Notices a new table or new settings. The view changes between callbacks only: once per wake-up is enough."""
         if self.view.table is not self._table:
@@ -85,7 +93,7 @@ class Responder:
             self._drop_answers()
         if self.view.hello is not self._hello:
             self._hello = self.view.hello
-            self._access = Access(self._hello.config.dns.allow if self._hello else ())
+            self._access = Access(self._hello.config.dns.allow if self._hello else (), self._bridges)
             self.forwarder.sources.configure(self._hello.config.dns.forward if self._hello else "off")
             self._by_class.clear()
             self._kept = 0

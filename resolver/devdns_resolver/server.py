@@ -36,8 +36,8 @@ class Resolver:
         self._cap = min(connections, room)
         self._responder = Responder(view, exchanges=min(MAX_EXCHANGES, FEW_EXCHANGES + room - self._cap))
         self._idle = idle
-        self._udp: list[UdpListener] = []
-        self._servers: list[asyncio.Server] = []
+        self._udp: dict[str, list[UdpListener]] = {}
+        self._servers: dict[str, list[asyncio.Server]] = {}
         self._connections: Connections | None = None
 
     @property
@@ -60,25 +60,37 @@ class Resolver:
         """Takes over bound sockets (TCP ones listening) and answers on them from now on."""
         loop = asyncio.get_running_loop()
         self._connections = Connections(loop, self._responder, cap=self._cap, idle=self._idle)
-        accept = partial(Connection, self._connections)
+        await self.open(udp, tcp)
+
+    async def open(self, udp: Iterable[socket.socket], tcp: Iterable[socket.socket], place: str = "") -> None:
+        """Answers on further sockets until `close` with the same `place`: a bridge's, as `172.17.0.1/16`."""
+        if self._connections is None:
+            raise RuntimeError("the resolver has not been started")
+        if place:
+            self._responder.serve_bridge(place)
+        loop, accept = asyncio.get_running_loop(), partial(Connection, self._connections)
         udp = tuple(udp)
         for sock in udp:
             self.forwarder.sources.listeners.add(*sock.getsockname()[:2])
         for sock in tcp:
             sock.setblocking(False)
-            self._servers.append(await loop.create_server(accept, sock=sock, backlog=BACKLOG))
+            self._servers.setdefault(place, []).append(await loop.create_server(accept, sock=sock, backlog=BACKLOG))
         for sock in udp:
             listener = udp_listener(sock, self._responder)
             listener.start(loop)
-            self._udp.append(listener)
+            self._udp.setdefault(place, []).append(listener)
+
+    def close(self, place: str) -> None:
+        """Answers there no more."""
+        for listener in self._udp.pop(place, ()):
+            listener.stop()
+        for server in self._servers.pop(place, ()):
+            server.close()
 
     async def stop(self, grace: float) -> None:
         """Takes no more, gives connections up to `grace` seconds for what they have asked, closes the sockets."""
-        for listener in self._udp:
-            listener.stop()
-        for server in self._servers:
-            server.close()
-        self._udp, self._servers = [], []
+        for place in {*self._udp, *self._servers}:
+            self.close(place)
         if self._connections is not None:
             await self._hang_up(self._connections, grace)
         await self.forwarder.close()
