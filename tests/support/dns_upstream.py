@@ -106,6 +106,12 @@ def silent(*_: object) -> list[bytes]:
     return []
 
 
+def slow(seconds: float, *lines: str) -> Behaviour:
+    """The upstream that takes its time."""
+    never = threading.Event()
+    return lambda query, _: [] if never.wait(seconds) else [reply(query, *lines).to_wire()]
+
+
 def truncating(*lines: str) -> Behaviour:
     """The upstream that answers over TCP only."""
 

@@ -15,7 +15,7 @@ import dns.rcode
 import pytest
 from support.dns_scene import view
 from support.dns_server import Running, running
-from support.dns_upstream import Upstream, reply, says, silent, truncating, upstream
+from support.dns_upstream import Upstream, reply, says, silent, slow, truncating, upstream
 from support.ports import free_port
 from support.waiting import wait_until
 
@@ -270,11 +270,11 @@ def test_a_lost_packet_is_sent_again():
 
 
 def test_the_fastest_is_asked_but_for_the_users_own_domains_the_first():
-    def slow(query, _):
-        time.sleep(0.12)
-        return [reply(query, ADDRESS).to_wire()]
-
-    with upstream(slow) as one, upstream(says("@ 60 IN A 192.0.2.2")) as two, forwarding(one, two) as resolver:
+    with (
+        upstream(slow(0.12, ADDRESS)) as one,
+        upstream(says("@ 60 IN A 192.0.2.2")) as two,
+        forwarding(one, two) as resolver,
+    ):
         ask(resolver, "warm.example.com")
         upstreams = resolver.resolver.forwarder.sources.upstreams
         wait_until(lambda: all(each.latency is not None for each in upstreams.order()))
