@@ -196,7 +196,7 @@ class Forwarder:
             blocked = True
         if blocked:
             if self.tally.blocked % LOG_EVERY == 0:
-                name = b".".join(flight.name).decode("ascii", "backslashreplace")
+                name = repr(b".".join(flight.name))[2:-1]  # nothing in it acts on a terminal
                 log.warning("an upstream gave a public name an address of this network: dropped", name=name)
             self.tally.blocked += 1
         return blocked

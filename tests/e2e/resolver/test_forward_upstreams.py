@@ -13,6 +13,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+from structlog.testing import capture_logs
 from support.dns_scene import view
 from support.dns_server import Running, running
 from support.dns_upstream import Upstream, reply, says, silent, slow, truncating, upstream
@@ -377,6 +378,12 @@ def test_a_public_name_has_no_private_address(line):
     with upstream(chain) as up, forwarding(up) as resolver:
         got = ask(resolver, "evil.example", line.split()[3], use_edns=0)
     assert (got.rcode(), got.answer, note(got)) == (dns.rcode.NOERROR, [], 15)
+
+
+def test_a_dropped_name_is_logged_without_what_acts_on_a_terminal():
+    with upstream(says("@ 60 IN A 10.0.0.1")) as up, forwarding(up) as resolver, capture_logs() as logs:
+        ask(resolver, "\\027[2J\\200.example.com")
+    assert [line["name"] for line in logs if "name" in line] == ["\\x1b[2j\\xc8.example.com"]
 
 
 def test_names_that_are_not_public_may_have_private_addresses():
