@@ -18,11 +18,11 @@ from devdns.listeners import Wanted, open_listeners, show
 from devdns.process import logs, privileges
 from devdns.process.child import loop_factory, run, serve
 from devdns.process.inherit import Inherited
-from devdns.process.parts import Part, make
+from devdns.process.parts import Indoors, Part, make
 from devdns.state_folder import StateFolder
 
 
-class Stack:
+class Stack(Indoors):
     """All parts in one: started in order, stopped in reverse."""
 
     def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:

@@ -23,16 +23,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from devdns import bridges
 from devdns.core.errors import DevdnsError
+from devdns.doors import Doors, Named
 from devdns.listeners import Listeners, Wanted, open_listeners, show
 from devdns.state_folder import StateFolder
 
+ROLES = {"resolver": "dns", "proxy": "http"}  # whose sockets a part is given
 GRACE = 10.0  # seconds for a child to drain before it is killed
 QUICK_DEATH = 1.0  # a child that lived shorter than this is restarted with a growing delay
 MAX_DELAY = 5.0
 START_BOUND = 15.0
 FILES = 65_536
 READY = b"R"
+SETTLE = 0.05  # a bridge that comes up changes several times
+LINE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Child:
     """One process: what it is given, and how it fares. `due` is when it is to be started again, 0 while it runs."""
 
     name: str
-    sockets: list[tuple[str, socket.socket]]
+    sockets: list[Named]
     process: subprocess.Popen[bytes] | None = None
     line: socket.socket | None = None
     state: str = "starting"
@@ -79,6 +84,9 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._children: list[Child] = []
         self._listeners = Listeners()
+        self._doors = Doors({})
+        self._changes: socket.socket | None = None
+        self._look_at = 0.0
         self._unix: list[tuple[str, socket.socket]] = []
         self._stops = 0
         self._started = time.monotonic()
@@ -111,6 +119,11 @@ class Supervisor:
         self._environ["DEVDNS_INSTANCE"] = uuid.uuid4().hex
         for note in self._listeners.told():
             self._say(note)
+        self._doors = Doors(self._listeners.addresses)
+        self._changes = bridges.changes()
+        if self._changes is not None:
+            self._selector.register(self._changes, selectors.EVENT_READ)
+            self._doors.reconcile(bridges.bridges())
 
     def _start_all(self) -> None:
         dns = [each for each in self._listeners.sockets if each[0].startswith("dns")]
@@ -121,9 +134,10 @@ class Supervisor:
             self._start(child)
 
     def _start(self, child: Child) -> None:
-        ours, theirs = socket.socketpair()
-        fds = [sock.fileno() for _, sock in child.sockets]
-        named = ",".join(f"{name}={sock.fileno()}" for name, sock in child.sockets)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, LINE)
+        sockets = [*child.sockets, *self._doors.named(ROLES.get(child.part, "none"))]
+        fds = [sock.fileno() for _, sock in sockets]
+        named = ",".join(f"{name}={sock.fileno()}" for name, sock in sockets)
         with theirs:
             child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
                 [sys.executable, "-P", "-m", "devdns.process.child", child.part],
@@ -150,11 +164,18 @@ class Supervisor:
         due = [child.due - now for child in self._children if child.due]
         if not self._announced:
             due.append(self._started + START_BOUND - now)
+        if self._look_at:
+            due.append(self._look_at - now)
         for key, _ in self._selector.select(max(0.0, min(due)) if due else None):
             if isinstance(key.data, Child):
                 self._hear(key.data)
+            elif key.fileobj is self._changes:
+                bridges.drain(self._changes)
+                self._look_at = self._look_at or time.monotonic() + SETTLE
             else:
                 self._read_signals()
+        if self._look_at and self._look_at <= time.monotonic():
+            self._mind_bridges()
         self._reap()
         for child in self._children:
             if child.due and child.due <= time.monotonic():
@@ -163,6 +184,23 @@ class Supervisor:
             slow = ", ".join(child.name for child in self._children if child.state != "running")
             self._say(f"{slow} did not get ready within {START_BOUND:.0f} s")
             self._exit = 1
+
+    def _mind_bridges(self) -> None:
+        """Opens and closes listeners as bridges came and went, and tells the children."""
+        self._look_at = 0.0
+        opened, closed = self._doors.reconcile(bridges.bridges())
+        for child in self._children:
+            role = ROLES.get(child.part)
+            theirs = [each for each in opened if role and each[0].startswith(role)]
+            if child.line is not None and role and (theirs or closed):
+                word = {"open": [name for name, _ in theirs], "close": closed}
+                with contextlib.suppress(OSError):  # it is ending; the next one is given all that is open
+                    socket.send_fds(child.line, [json.dumps(word).encode()], [sock.fileno() for _, sock in theirs])
+        for note in self._doors.notes:
+            self._say(note)
+        self._doors.notes.clear()
+        if opened or closed:
+            self._record()
 
     def _hear(self, child: Child) -> None:
         """A child says that it is ready, or its end of the line closed."""
@@ -221,6 +259,10 @@ class Supervisor:
         """Proxies drain first, while names still resolve; then the rest. A second signal, or the grace, kills."""
         self._stops = max(self._stops, 1)
         self._record()
+        if self._changes is not None:
+            self._selector.unregister(self._changes)
+            self._changes.close()
+        self._doors.close()
         for sock in self._listeners.named("http"):
             sock.close()
         self._stop([child for child in self._children if child.part == "proxy"])
@@ -278,7 +320,9 @@ class Supervisor:
         body = {
             "pid": os.getpid(),
             "stopping": self._stops > 0,
-            "listeners": self._listeners.addresses,
+            "listeners": {
+                role: [*each, *self._doors.addresses(role)] for role, each in self._listeners.addresses.items()
+            },
             "processes": processes,
         }
         self._folder.record(json.dumps(body))

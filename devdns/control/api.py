@@ -7,7 +7,7 @@ user, one on `web.sock` for whatever comes through the proxy; they differ in who
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
 
@@ -20,6 +20,7 @@ from devdns.control.answers import JSON, MOST_BODY, answer, body_of, errors
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
 from devdns.control.whence import whence
+from devdns.core.frames import Figures
 from devdns.core.names import parse_claim
 from devdns.core.routes import Conflict
 from devdns.core.routes_file import bind, read_line
@@ -32,9 +33,13 @@ Listening = dict[str, list[tuple[str, int]]]
 
 
 class Api:
-    """The answers. `instance` names this run of devdns; `listening` are its addresses where no supervisor wrote them down."""
+    """The answers. `instance` names this run of devdns; `listening` are its addresses where no supervisor wrote them down.
+
+    `figures` gives those that other parts told.
+    """
 
     def __init__(self, registry: Registry, instance: str, listening: Listening, heartbeat: float = 15.0) -> None:
+        self.figures: Callable[[], Iterable[Figures]] = tuple
         self._registry = registry
         self._instance = instance
         self._listening = listening
@@ -71,7 +76,9 @@ class Api:
     async def metrics(self, _: web.Request) -> web.Response:
         registry = self._registry
         ups = {source.source: source.state == "ok" for source in registry.sources}
-        body = metrics.render(len(registry.table), registry.table.generation, monotonic() - self._started, ups)
+        own = metrics.own(len(registry.table), registry.table.generation, monotonic() - self._started, ups)
+        told = {family.name: family for figures in self.figures() for family in figures.families}
+        body = metrics.render((told | {family.name: family for family in own}).values())
         return web.Response(body=body.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def openapi(self, _: web.Request) -> web.Response:

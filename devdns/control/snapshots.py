@@ -16,7 +16,7 @@ import structlog
 
 from devdns.control import peers
 from devdns.core.errors import FrameRefused
-from devdns.core.frames import SLICE, Frame, FrameReader, Hello, Resync, encode, slices
+from devdns.core.frames import SLICE, Figures, Frame, FrameReader, Hello, Resync, encode, slices
 from devdns.core.routes import Change, RouteTable
 
 #: What one follower may owe us: some tables of 100,000 routes (about 20 MB each) would be over it, a busy minute is not.
@@ -27,13 +27,17 @@ log = structlog.get_logger()
 
 
 class Snapshots:
-    """All followers. `table` gives the table in force; `publish` must be called with each change after it is in force."""
+    """All followers, and what each `told` of its figures.
+
+    `table` gives the table in force; `publish` must be called with each change after it is in force.
+    """
 
     def __init__(self, hello: Hello, table: Callable[[], RouteTable], most_owed: int = MOST_OWED) -> None:
         self.hello = encode(hello)
         self.table = table
         self.most_owed = most_owed
         self.following: set[Feed] = set()
+        self.told: dict[Feed, Figures] = {}
         self._server: asyncio.Server | None = None
 
     async def start(self, sock: socket) -> None:
@@ -84,6 +88,7 @@ class Feed(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the reason changes nothing
         self._snapshots.following.discard(self)
+        self._snapshots.told.pop(self, None)  # nobody vouches for its figures any more
         self._late.clear()
         if self._table is not None:
             self._table.cancel()
@@ -95,7 +100,7 @@ class Feed(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """The only thing a follower says is `Resync`; anything else ends the connection."""
+        """A follower says `Resync` or its `Figures`; anything else ends the connection."""
         try:
             for frame in self._reader.feed(data):
                 self._hear(frame)
@@ -104,6 +109,9 @@ class Feed(asyncio.Protocol):
             self.drop()
 
     def _hear(self, frame: Frame) -> None:
+        if isinstance(frame, Figures):
+            self._snapshots.told[self] = frame
+            return
         if not isinstance(frame, Resync):
             raise FrameRefused(f"a follower sent {type(frame).__name__}")
         if self._table is not None:

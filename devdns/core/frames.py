@@ -1,17 +1,19 @@
 """Frames of `snapshots.sock`: a 4-byte big-endian length, then one msgspec (MessagePack) value of a tagged type.
 
 Control sends `Hello`, the table in `Slice`s, then a `Change` for each generation; a follower that misses one asks by
-`Resync`. Bytes in, values out: the sockets are elsewhere.
+`Resync`, and may tell its `Figures`. Bytes in, values out: the sockets are elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from devdns.core.errors import FrameRefused
+from devdns.core.figures import Family
 from devdns.core.routes import Change, Route, RouteTable
 from devdns.core.settings import Config
 
@@ -42,7 +44,14 @@ class Resync(Struct, frozen=True, tag="resync"):
     """A follower asks for the whole table again."""
 
 
-Frame = Hello | Slice | Change | Resync
+class Figures(Struct, frozen=True, tag="figures"):
+    """What a follower counted since it started; replaces what the same part told before."""
+
+    part: Annotated[str, Meta(max_length=40)]
+    families: Annotated[tuple[Family, ...], Meta(max_length=50)]
+
+
+Frame = Hello | Slice | Change | Resync | Figures
 _decoder = msgspec.msgpack.Decoder(Frame)
 _encoder = msgspec.msgpack.Encoder()
 

@@ -39,6 +39,7 @@ KEYS = (
     Key("workers", "DEVDNS_WORKERS", kinds.WORKERS, "1", "how many proxy processes", "--workers"),
     Key("", "DEVDNS_CONFIG", kinds.PATH, "devdns.yml, searched upwards", "the configuration file", "-c"),
     Key("", "DEVDNS_STATE_DIR", kinds.PATH, "$XDG_STATE_HOME/devdns", "the folder of state", "--state-dir"),
+    Key("", "DEVDNS_DNS_LOG", kinds.PATH, "off", "a file, in the folder of state if relative, that gets a line of JSON for every DNS reply"),
     Key("", "DEVDNS_DETACH", kinds.SWITCH, "false", "return once it is ready", "--detach"),
     Key("", "DEVDNS_IN_PROCESS", kinds.SWITCH, "false", "all parts in one process, for debugging", "--in-process"),
     Key("", "DEVDNS_DEBUG", kinds.SWITCH, "false", "show tracebacks", "--debug"),

@@ -7,6 +7,8 @@ draining) or when the supervisor is gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -17,9 +19,12 @@ import structlog
 
 from devdns.core.errors import DevdnsError
 from devdns.process import logs, privileges, standalone
-from devdns.process.inherit import Inherited
+from devdns.process.inherit import Inherited, Named
 from devdns.process.parts import Part, make
 
+MOST_ORDER = 1 << 16
+MOST_SOCKETS = 253  # SCM_MAX_FD
+Order = tuple[list[Named], list[str]]
 log = structlog.get_logger()
 
 
@@ -71,9 +76,10 @@ async def serve(part: Part, supervisor: socket.socket | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    orders: asyncio.Queue[Order] = asyncio.Queue()
     if supervisor is not None:
         supervisor.setblocking(False)
-        loop.add_reader(supervisor, stopping.set)  # it never speaks: readable means it is gone
+        loop.add_reader(supervisor, hear, supervisor, orders, stopping)
     starting = asyncio.ensure_future(part.start())
     told = asyncio.ensure_future(stopping.wait())
     await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
@@ -82,11 +88,38 @@ async def serve(part: Part, supervisor: socket.socket | None) -> None:
         if supervisor is not None:
             supervisor.send(b"R")
         log.debug("ready")
+        following = asyncio.ensure_future(follow(part, orders))
         await told
+        following.cancel()
         await part.stop()
     else:
         starting.cancel()
         await asyncio.wait((starting,))
+
+
+def hear(supervisor: socket.socket, orders: asyncio.Queue[Order], stopping: asyncio.Event) -> None:
+    """Takes one message of the supervisor: listeners to open or close. Nothing means that it is gone."""
+    with contextlib.suppress(BlockingIOError):
+        message, fds, _, _ = socket.recv_fds(supervisor, MOST_ORDER, MOST_SOCKETS)
+        if not message:
+            asyncio.get_running_loop().remove_reader(supervisor)
+            stopping.set()
+            return
+        order = json.loads(message)
+        named = [(name, socket.socket(fileno=fd)) for name, fd in zip(order["open"], fds, strict=True)]
+        orders.put_nowait((named, order["close"]))
+
+
+async def follow(part: Part, orders: asyncio.Queue[Order]) -> None:
+    """Does what the supervisor says, in its order, until cancelled."""
+    while True:
+        opened, closed = await orders.get()
+        try:
+            for place in closed:
+                part.close(place)
+            await part.open(opened)
+        except Exception:
+            log.exception("listener not opened", names=[name for name, _ in opened])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from devdns.core.errors import UsageRefused
@@ -35,12 +35,26 @@ class Inherited:
     def named(self, name: str) -> list[socket.socket]:
         return [sock for each, sock in self.sockets if each == name]
 
+    def later(self) -> list[Named]:
+        """Listeners on bridges, whose names end in `@PLACE`: they may be closed again."""
+        return [(name, sock) for name, sock in self.sockets if "@" in name]
+
     def one(self, name: str) -> socket.socket:
         """The only socket of that name; raises `UsageRefused` when there is none."""
         found = self.named(name)
         if not found:
             raise UsageRefused(f"no {name} socket was handed over", "start the parts with devdns up")
         return found[0]
+
+
+def by_place(named: Iterable[Named]) -> dict[str, dict[str, list[socket.socket]]]:
+    """Listeners on bridges by place (`172.17.0.1/16`) and role."""
+    places: dict[str, dict[str, list[socket.socket]]] = {}
+    for name, sock in named:
+        role, _, place = name.partition("@")
+        sock.setblocking(False)
+        places.setdefault(place, {}).setdefault(role, []).append(sock)
+    return places
 
 
 def _adopt(entry: str) -> Named:

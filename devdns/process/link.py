@@ -1,31 +1,41 @@
 """The snapshot link: a client of `snapshots.sock` that keeps a `TableView` current and reconnects by itself.
 
 The table in force stays while control is away. Loaded tables are frozen out of the garbage collector, so that 100,000
-routes cost no collection pause.
+routes cost no collection pause. What the part counts goes up the same line, when it has changed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
 from devdns.core.errors import FrameRefused
-from devdns.core.frames import Follower, FrameReader, TableView, encode
+from devdns.core.frames import Figures, Follower, FrameReader, TableView, encode
 
 FIRST_DELAY = 0.02
 MAX_DELAY = 1.0
 READ_SIZE = 1 << 18
+TELL_EVERY = 1.0  # seconds
 log = structlog.get_logger()
 
 
 class Link:
-    """Follows control at `path`. `run` ends only when cancelled; `ready` is set with the first whole table."""
+    """Follows control at `path`. `run` ends only when cancelled; `ready` is set with the first whole table.
 
-    def __init__(self, view: TableView, path: str) -> None:
+    `figures` gives what the part has counted so far.
+    """
+
+    def __init__(
+        self, view: TableView, path: str, figures: Callable[[], Figures] | None = None, every: float = TELL_EVERY
+    ) -> None:
         self.ready = asyncio.Event()
         self._path = path
+        self._figures = figures
+        self._every = every
         self._follower = Follower(view)
 
     async def run(self) -> None:
@@ -37,11 +47,13 @@ class Link:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, MAX_DELAY)
                 continue
+            telling = asyncio.create_task(self._tell(writer))
             try:
                 delay = FIRST_DELAY if await self._follow(reader, writer) else min(delay * 2, MAX_DELAY)
             except (OSError, FrameRefused) as error:
                 log.warning("snapshot link broke", error=str(error))
             finally:
+                telling.cancel()
                 writer.close()
             await asyncio.sleep(delay)
 
@@ -59,3 +71,15 @@ class Link:
                 gc.freeze()
                 self.ready.set()
         return spoke
+
+    async def _tell(self, writer: asyncio.StreamWriter) -> None:
+        """Sends the figures, again whenever they changed, until cancelled or control does not take them."""
+        told = None
+        with suppress(OSError):
+            while self._figures is not None:
+                figures = self._figures()
+                if figures != told:
+                    told = figures
+                    writer.write(encode(figures))
+                    await writer.drain()
+                await asyncio.sleep(self._every)

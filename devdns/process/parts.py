@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from devdns.core.frames import TableView
+from devdns.core.errors import UsageRefused
+from devdns.core.frames import Figures, TableView
 from devdns.core.settings import Config
-from devdns.process.inherit import Inherited
+from devdns.process.inherit import Inherited, Named, by_place
 from devdns.process.link import Link
 
 #: Codecs are imported by name at first use; after the privilege drop that may be too late.
@@ -40,7 +41,10 @@ DRAIN = 8.0  # seconds for requests in flight; the supervisor's own bound is lon
 
 
 class Part(Protocol):
-    """What a child process runs. `groups` are the extra groups it keeps."""
+    """What a child process runs. `groups` are the extra groups it keeps.
+
+    `open` takes over listeners on bridges while it runs, `close` lets go of those at one place.
+    """
 
     groups: tuple[int, ...]
 
@@ -48,8 +52,22 @@ class Part(Protocol):
 
     async def stop(self) -> None: ...
 
+    async def open(self, named: Sequence[Named]) -> None: ...
 
-class ControlPart:
+    def close(self, place: str) -> None: ...
+
+
+class Indoors:
+    """A part that listens on no bridge."""
+
+    async def open(self, named: Sequence[Named]) -> None:
+        """It is given none."""
+
+    def close(self, place: str) -> None:
+        """It has none."""
+
+
+class ControlPart(Indoors):
     """Control: store, providers, API, snapshots."""
 
     def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:
@@ -81,9 +99,9 @@ class Follower:
         self._path = environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock")
         self._task: asyncio.Task[None] | None = None
 
-    async def follow(self) -> None:
-        """Returns once the first whole table is there."""
-        link = Link(self.view, self._path)
+    async def follow(self, figures: Callable[[], Figures] | None = None) -> None:
+        """Returns once the first whole table is there. `figures` gives what the part counts."""
+        link = Link(self.view, self._path, figures)
         self._task = asyncio.create_task(link.run())
         await link.ready.wait()
 
@@ -101,11 +119,26 @@ class ResolverPart(Follower):
 
         super().__init__(environ)
         self._udp, self._tcp = inherited.named("dns-udp"), inherited.named("dns-tcp")
+        self._later = inherited.later()
         self._resolver = Resolver(self.view)
+        self._log = environ.get("DEVDNS_DNS_LOG", "off")
 
     async def start(self) -> None:
-        await self.follow()
+        if self._log not in ("", "off"):
+            try:
+                self._resolver.log_queries(self._log)
+            except OSError as error:
+                raise UsageRefused(f"the query log {self._log!r} cannot be opened: {error.strerror}") from None
+        await self.follow(lambda: Figures("resolver", self._resolver.families()))
         await self._resolver.start(self._udp, self._tcp)
+        await self.open(self._later)
+
+    async def open(self, named: Sequence[Named]) -> None:
+        for place, sockets in by_place(named).items():
+            await self._resolver.open(sockets.get("dns-udp", []), sockets.get("dns-tcp", []), place)
+
+    def close(self, place: str) -> None:
+        self._resolver.close(place)
 
     async def stop(self) -> None:
         await self._resolver.stop(DRAIN)
@@ -119,12 +152,20 @@ class ProxyPart(Follower):
         from devdns_proxy.server import Proxy  # noqa: PLC0415 - each process imports its own part only
 
         super().__init__(environ)
-        self._listening = inherited.named("http")
+        self._listening, self._later = inherited.named("http"), inherited.later()
         self._proxy = Proxy(self.view, environ.get("DEVDNS_WEB", "web.sock"))
 
     async def start(self) -> None:
         await self.follow()
         await self._proxy.start(self._listening)
+        await self.open(self._later)
+
+    async def open(self, named: Sequence[Named]) -> None:
+        for place, sockets in by_place(named).items():
+            await self._proxy.open(sockets.get("http", []), place)
+
+    def close(self, place: str) -> None:
+        self._proxy.close(place)
 
     async def stop(self) -> None:
         await self._proxy.drain(DRAIN)

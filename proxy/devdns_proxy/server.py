@@ -27,7 +27,7 @@ class Proxy:
         self._view = view
         self._limits = limits
         self._application = own.application(view, web_socket)
-        self._servers: list[asyncio.Server] = []
+        self._servers: dict[str, list[asyncio.Server]] = {}
         self._context: Context | None = None
         self._runner: web.AppRunner | None = None
 
@@ -53,17 +53,27 @@ class Proxy:
             raise RuntimeError("the application of our own names has no server")
         context = self._context = Context(self._view, server, self._limits)
         context.start()
-        loop = asyncio.get_running_loop()
+        await self.open(sockets)
+
+    async def open(self, sockets: list[socket.socket], place: str = "") -> None:
+        """Accepts on further sockets until `close` with the same `place`."""
+        loop, context = asyncio.get_running_loop(), self.context
         for each in sockets:
-            self._servers.append(await loop.create_server(lambda: Client(context), sock=each, backlog=BACKLOG))
+            server = await loop.create_server(lambda: Client(context), sock=each, backlog=BACKLOG)
+            self._servers.setdefault(place, []).append(server)
+
+    def close(self, place: str) -> None:
+        """Accepts no more there."""
+        for server in self._servers.pop(place, ()):
+            server.close()
 
     async def drain(self, grace: float) -> None:
         """Stops accepting, ends idle connections at once, waits up to `grace` seconds for the busy ones, then cuts them."""
         context = self._context
         if context is None:
             return
-        for server in self._servers:
-            server.close()
+        for place in tuple(self._servers):
+            self.close(place)
         context.draining = True
         for client in list(context.clients):
             client.retire()

@@ -16,8 +16,9 @@ NO_COOKIE = bytes(8)
 #: Longer queries and replies are built anew each time; with this, 20,000 answers stay within tens of megabytes.
 MAX_SIZE = 512
 
-#: A reply without its ID, where its question's name ends, and the counter of its hits.
-Packed = tuple[bytes, int, Cell]
+#: A reply without its ID; the counter of its hits; where its question's name ends; the reply before and after that name; and
+#: whether lower-casing the whole query changes its name only.
+Packed = tuple[bytes, Cell, int, bytes, bytes, bool]
 Answers = dict[bytes, Packed]
 
 
@@ -41,17 +42,29 @@ def storable(data: bytes, query: Query, reply: bytes) -> bool:
     return cookie == ((len(data) - 8, len(data)) if data[-12:-8] == COOKIE else None)
 
 
+def find(answers: Answers, data: bytes) -> Packed | None:
+    """What is kept for a query that is not in `answers` as it is spelled. Counts no hit."""
+    key = data[2:-8].lower() + NO_COOKIE if data[-12:-8] == COOKIE else data[2:].lower()
+    found = answers.get(key)
+    if found is None or not found[5]:  # a type such as HTTPS (65) holds a byte that looks like a letter
+        found = answers.get(normal(data))
+    return found
+
+
 def recall(answers: Answers, data: bytes) -> bytes | None:
-    """The reply to a query that is not kept as it is spelled, or None."""
-    found = answers.get(normal(data))
+    """The reply to such a query, or None."""
+    found = find(answers, data)
     if found is None:
         return None
-    message, end, hits = found
+    _, hits, end, head, tail, _ = found
     hits[0] += 1
-    return data[:2] + message[: HEADER - 2] + data[HEADER:end] + message[end - 2 :]
+    return data[:2] + head + data[HEADER:end] + tail
 
 
 def keep(answers: Answers, data: bytes, name_end: int, reply: bytes, hits: Cell) -> None:
     """Keeps a reply under its query's key, with the question spelled as in the key."""
     key = normal(data)
-    answers[key] = (reply[2:HEADER] + key[HEADER - 2 : name_end - 2] + reply[name_end:], name_end, hits)
+    name = slice(HEADER - 2, name_end - 2)
+    head, tail = reply[2:HEADER], reply[name_end:]
+    rest = key[: name.start] + key[name.stop :]
+    answers[key] = (head + key[name] + tail, hits, name_end, head, tail, rest.upper() == rest.lower())

@@ -15,9 +15,10 @@ LOOPBACK6 = "::1"
 
 
 class Client(StrEnum):
-    """Who asks: this machine, or a network that `dns.allow` names."""
+    """Who asks: this machine, a container at its bridge's address, or a network that `dns.allow` names."""
 
     LOOPBACK = "loopback"
+    BRIDGE = "bridge"
     ALLOWED = "allowed"
 
 
@@ -35,9 +36,11 @@ def settings_for(hello: Hello, client: Client, listener: str) -> Settings:
     """The settings for `client` asking the listener bound to address `listener`."""
     zones = sorted((labels_of(zone) for zone in hello.config.zones), key=len, reverse=True)
     a, aaaa = _here(hello, listener) if client is Client.ALLOWED else ((), ())
+    if client is Client.BRIDGE:
+        a = (listener,)  # the supervisor listens there for the proxy as well
     if not a and not aaaa:
         a, aaaa = (_loopback4(hello),), _loopback6(hello)
-    return Settings(tuple(zones), a, aaaa, _port(hello, (*a, *aaaa)))
+    return Settings(tuple(zones), a, aaaa, _port(hello, (*a, *aaaa)), forwards=hello.config.dns.forward != "off")
 
 
 def _here(hello: Hello, listener: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """The TCP edge (RFC 7766): length-prefixed messages, any number per connection, answered in the order they came.
 
+Only the replies to what is forwarded come when they come.
 Memory and time per connection are bounded: a client that does not read stops being read, a burst gives way to others, and
 one that asks nothing for a while is closed.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from time import perf_counter
 from typing import cast
 
 from devdns_resolver.responder import Desk, Responder
@@ -17,6 +19,8 @@ PREFIX = 2
 BURST = 32
 #: Bytes of replies after which a burst ends, so that one connection holds little that its client does not read.
 ROOM = 65536
+#: Replies of upstreams that one connection waits for; then its next questions do.
+AWAITED = 32
 SWEEP = 1.0
 
 
@@ -90,6 +94,24 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._ended = False
         self._scheduled = False
+        self._awaited = 0
+
+    @property
+    def source(self) -> str:
+        return self._source
+
+    def later(self) -> None:
+        """A reply will come by `reply`."""
+        self._awaited += 1
+
+    def reply(self, message: bytes) -> None:
+        """A reply that took time, out of order (RFC 7766 section 6.2.1.1)."""
+        self._awaited -= 1
+        if not self._transport.is_closing():
+            self._transport.write(len(message).to_bytes(PREFIX, "big") + message)
+            self._connections.responder.sent("tcp", self._source, message)
+        if not self._scheduled:
+            self._go_on()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -148,12 +170,13 @@ class Connection(asyncio.Protocol):
         out, at = bytearray(), 0
         for _ in range(BURST):
             message = self._message(at)
-            if message is None or len(out) > ROOM:
+            if message is None or len(out) > ROOM or self._awaited >= AWAITED:
                 break
-            at += PREFIX + len(message)
-            reply = responder.respond(vantage, message)
+            at, began = at + PREFIX + len(message), perf_counter()
+            reply = responder.respond(vantage, message, self)
             if reply is not None:
                 out += len(reply).to_bytes(PREFIX, "big") + reply
+                responder.sent("tcp", self._source, reply, began)
         del self._buffer[:at]
         if at:
             self._connections.touch(self)
@@ -173,10 +196,10 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         waiting = self._message(0) is not None
-        if waiting and self._writable:
+        if waiting and self._writable and self._awaited < AWAITED:
             self._scheduled = True
             self._connections.loop.call_soon(self._answer)
-        if self._ended and not waiting:
+        if self._ended and not waiting and not self._awaited:
             self._transport.close()
         elif waiting or not self._writable:
             self._transport.pause_reading()

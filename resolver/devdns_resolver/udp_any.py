@@ -10,9 +10,12 @@ import socket
 import sys
 from ipaddress import ip_address
 from struct import Struct as Layout
+from time import perf_counter
 
+from devdns_resolver import mmsg
 from devdns_resolver.responder import Responder
-from devdns_resolver.udp import BATCH, MAX_QUERY, UdpListener
+from devdns_resolver.udp import BATCH, MAX_QUERY, BatchListener, UdpListener
+from devdns_resolver.udp_late import UdpCaller
 
 #: Python names it from 3.13 on.
 IP_PKTINFO = 8 if sys.platform == "linux" else 26
@@ -25,9 +28,10 @@ ROOM = socket.CMSG_SPACE(INFO6.size) + socket.CMSG_SPACE(INFO4.size)
 
 
 def udp_listener(sock: socket.socket, responder: Responder) -> UdpListener:
-    """The listener for a bound socket: the plain one where it has an address."""
-    unbound = ip_address(sock.getsockname()[0].partition("%")[0]).is_unspecified
-    return AnyAddressListener(sock, responder) if unbound else UdpListener(sock, responder)
+    """The listener for a bound socket: in batches where it has an address and the system has them."""
+    if ip_address(sock.getsockname()[0].partition("%")[0]).is_unspecified:
+        return AnyAddressListener(sock, responder)
+    return BatchListener(sock, responder) if mmsg.available else UdpListener(sock, responder)
 
 
 class AnyAddressListener(UdpListener):
@@ -46,11 +50,14 @@ class AnyAddressListener(UdpListener):
         try:
             for _ in range(BATCH):
                 data, extra, _, source = self._socket.recvmsg(MAX_QUERY, ROOM)
+                began = perf_counter()
                 here, origin = asked_at(extra)
                 desk = responder.desk("udp", here) if here else self._desk
-                reply = responder.respond(responder.vantage(desk, source[0]), data)
+                caller = UdpCaller(self.send_late, source, origin)
+                reply = responder.respond(responder.vantage(desk, source[0]), data, caller)
                 if reply is not None:
                     self._socket.sendmsg([reply], origin, 0, source)
+                    responder.sent("udp", source[0], reply, began)
         except BlockingIOError:
             return
         except OSError:

@@ -22,7 +22,12 @@ DIRECTIONS = (
     ("devdns.ports", ("devdns.core.errors",)),
     ("devdns.listeners", ("devdns.core.errors", "devdns.ports")),
     ("devdns.state_folder", ("devdns.core.errors", "devdns.listeners")),
-    ("devdns.supervisor", ("devdns.core.errors", "devdns.listeners", "devdns.state_folder")),
+    ("devdns.bridges", ()),
+    ("devdns.doors", ("devdns.bridges", "devdns.listeners")),
+    (
+        "devdns.supervisor",
+        ("devdns.bridges", "devdns.core.errors", "devdns.doors", "devdns.listeners", "devdns.state_folder"),
+    ),
     ("devdns.process.parts", ("devdns.core", "devdns.process", "devdns.control", "devdns_resolver", "devdns_proxy")),
     ("devdns.process.standalone", ("devdns.core", "devdns.process", "devdns.listeners", "devdns.state_folder")),
     ("devdns.process", ("devdns.core", "devdns.process")),

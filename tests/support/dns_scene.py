@@ -40,8 +40,9 @@ def hello(
     zones: tuple[str, ...] = ("dev.test", "shop.test"),
     allow: tuple[str, ...] = (),
     http: tuple[tuple[str, int], ...] = HTTP,
+    forward: str | tuple[str, ...] = "off",
 ) -> Hello:
-    return Hello(VERSION, "scene", Config(zones=zones, dns=DnsConfig(allow=allow)), http)
+    return Hello(VERSION, "scene", Config(zones=zones, dns=DnsConfig(allow=allow, forward=forward)), http)
 
 
 def view(**settings: object) -> TableView:

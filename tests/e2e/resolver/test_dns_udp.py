@@ -88,7 +88,7 @@ def test_a_change_is_seen_by_the_next_query(server: Running) -> None:
 def test_stop_leaves_what_is_queued_to_the_next_holder_of_the_socket() -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as kept, socket.socket(type=socket.SOCK_DGRAM) as client:
         with running(view()) as server:
-            inherited = server.resolver._udp[0]._socket.dup()
+            inherited = server.resolver._udp[""][0]._socket.dup()
             kept.close()
         client.settimeout(2.0)
         client.sendto(wire.query(), inherited.getsockname())

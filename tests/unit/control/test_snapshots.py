@@ -9,7 +9,8 @@ from support.waiting import until
 from devdns.control import peers
 from devdns.control.snapshots import Snapshots
 from devdns.core.config import Config
-from devdns.core.frames import SLICE, VERSION, Hello, Resync, Slice
+from devdns.core.figures import Family, Sample
+from devdns.core.frames import SLICE, VERSION, Figures, Hello, Resync, Slice
 from devdns.core.routes import Change
 from devdns.core.store import RouteStore
 
@@ -171,3 +172,34 @@ async def test_stop_hangs_up_on_everybody(served):
         await served.snapshots.stop()
         with pytest.raises((EOFError, OSError)):
             await tail.until(lambda _: False)
+
+
+async def test_figures_are_held_while_their_teller_follows(served):
+    figures = Figures("resolver", (Family("devdns_dns_dropped_total", "counter", "Dropped.", (Sample(3),)),))
+    async with Tail() as tail:
+        await tail.until(lambda _: tail.follower.complete)
+        tail.say(Figures("resolver", ()))
+        tail.say(figures)
+        await until(lambda: list(served.snapshots.told.values()) == [figures])
+        served.replace(many(1))
+        await tail.until(equal(served))
+    await until(lambda: not served.snapshots.told)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        Family("devdns_x 1\nforged", "counter", "x"),
+        Family("routes", "counter", "x"),
+        Family("devdns_x", "counter", "x" * 201),
+        Family("devdns_x", "counter", "x", (Sample(1, (('a="b",c', "d"),)),)),
+        Family("devdns_x", "counter", "x", (Sample(1),) * 2_001),
+    ],
+)
+async def test_figures_that_could_forge_or_flood_end_the_connection(served, family):
+    async with Tail() as tail:
+        await tail.until(lambda _: tail.follower.complete)
+        tail.say(Figures("resolver", (family,)))
+        with pytest.raises((EOFError, ConnectionResetError)):
+            await tail.until(lambda _: False)
+    assert not served.snapshots.told

@@ -3,7 +3,8 @@ import asyncio
 from support.waiting import until
 
 from devdns.core.config import Config
-from devdns.core.frames import VERSION, FrameReader, Hello, Resync, Slice, TableView, encode
+from devdns.core.figures import Family, Sample
+from devdns.core.frames import VERSION, Figures, FrameReader, Hello, Resync, Slice, TableView, encode
 from devdns.core.names import Claim
 from devdns.core.routes import Change, Route, Target
 from devdns.process.link import Link
@@ -25,7 +26,8 @@ class Control:
     async def __aenter__(self):
         self.server = await asyncio.start_unix_server(lambda *pair: self.connections.put_nowait(pair), self.path)
         self.view = TableView()
-        self.link = Link(self.view, self.path)
+        self.counted = Figures("resolver", ())
+        self.link = Link(self.view, self.path, lambda: self.counted, every=0.01)
         self.task = asyncio.create_task(self.link.run())
         return self
 
@@ -62,8 +64,9 @@ async def test_a_gap_asks_for_the_table_again_and_keeps_the_old_one_until_then(t
         writer.write(encode(HELLO) + encode(Slice(1, (route("a"),), last=True)))
         writer.write(encode(Change(3, added=(route("c"),))))
         async with asyncio.timeout(BOUND):
-            (wish,) = FrameReader().feed(await reader.read(100))
-        assert wish == Resync()
+            frames, cut = [], FrameReader()
+            while Resync() not in frames:
+                frames += cut.feed(await reader.read(100))
         assert [each.host for each in control.view.table] == ["a.dev.test"]
         writer.write(encode(Slice(3, (route("a"), route("c")), last=True)))
         await until(lambda: control.view.table.generation == 3)
@@ -95,3 +98,19 @@ async def test_bytes_that_are_no_frame_close_the_link_and_it_comes_back(tmp_path
         assert control.view.hello == HELLO
         writer.close()
         second.close()
+
+
+async def test_figures_are_told_at_once_when_they_changed_and_on_every_new_line(tmp_path):
+    def family(value):
+        return (Family("devdns_dns_dropped_total", "counter", "x", (Sample(value),)),)
+
+    async with Control(tmp_path) as control, asyncio.timeout(BOUND):
+        reader, writer = await control.accept()
+        first = Figures("resolver", ())
+        assert await reader.readexactly(len(encode(first))) == encode(first)
+        control.counted = second = Figures("resolver", family(5))
+        assert await reader.readexactly(len(encode(second))) == encode(second)
+        writer.close()
+        reader, writer = await control.accept()
+        assert await reader.readexactly(len(encode(second))) == encode(second)
+        writer.close()

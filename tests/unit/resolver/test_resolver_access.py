@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 from support import dns_wire as wire
 from support.dns_scene import hello, view
@@ -106,3 +108,12 @@ def test_without_aaaa_the_name_still_has_its_a() -> None:
     reply = responder.respond(vantage, wire.query("api.dev.test", wire.AAAA))
     assert reply is not None
     assert (wire.rcode(reply), reply[6:10]) == (0, b"\0\0\0\1")
+
+
+def test_a_bridge_serves_its_network_at_its_gateway_only() -> None:
+    access = Access(bridges={ip_address("172.17.0.1"): ip_network("172.17.0.0/16")})
+    assert access.client("172.17.0.5", "172.17.0.1") is Client.BRIDGE
+    assert access.client(ip_address("172.17.0.5").packed, "172.17.0.1") is Client.BRIDGE
+    assert access.client("172.17.0.1", "172.17.0.1") is Client.LOOPBACK
+    assert access.client("172.18.0.5", "172.17.0.1") is None
+    assert access.client("172.17.0.5", "192.168.1.2") is None

@@ -1,0 +1,40 @@
+"""A container of a real engine finds another by name: it asks its gateway, and the proxy there carries the request."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.engine import nonce
+from support.parts import need
+from support.stack import Stack
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.engine
+CURL = "devdns-test:curl"
+
+
+@pytest.fixture
+def curl(engine):
+    """An image with curl and glibc, which asks as most programs in containers do."""
+    need("curl", "dig")
+    program = Path(shutil.which("curl") or "")
+    shown = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
+    libraries = [Path(word) for word in shown.split() if word.startswith("/")]
+    places = {program, *libraries, Path("/bin/busybox")}
+    engine.image(CURL, {str(place).removeprefix("/"): place for place in places})
+    return str(program)
+
+
+def test_a_container_fetches_from_another_by_its_name(engine, curl, tmp_path):
+    engine.folder.chmod(0o711)  # the unprivileged control reaches the socket by its group
+    gateway = str(engine.subnet[1])
+    api = engine.run("api-1", {"dev.route": "api"})
+    listeners = ("--dns", "127.0.0.9:53", "--http", "127.0.0.9:80")
+    with Stack(tmp_path, "", *listeners, DOCKER_HOST=engine.url, DEVDNS_DOCKER_ENABLED="true") as stack:
+        wait_until(lambda: [gateway, 53] in stack.facts["listeners"]["dns"], what="a listener at the gateway")
+        wait_until(lambda: stack.serves("api.dev.test", nonce(api).encode() + b"\n"), what="the route")
+        asked = [curl, "-s", "--max-time", "5", "-w", "%{remote_ip}\\n", "http://api.dev.test/"]
+        heard = engine.client.containers.run(CURL, asked, dns=[gateway], remove=True)
+        assert heard.decode() == f"{nonce(api)}\n{gateway}\n"
+        assert stack.dig("api.dev.test") == ["127.0.0.9"]
