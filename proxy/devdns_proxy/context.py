@@ -18,6 +18,7 @@ from devdns_proxy.memo import Memo
 from devdns_proxy.places import Origin
 from devdns_proxy.pool import Pool
 from devdns_proxy.replies import Reply
+from devdns_proxy.secure import Trust
 
 if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
@@ -49,6 +50,7 @@ class Context:
         self.now = self.loop.time()
         self.date = b""
         self.pool = Pool(self)
+        self.trust = Trust(self.loop.time)
         self.hello: Hello | None = None
         self.zones = Zones(())
         self._table = view.table

@@ -13,9 +13,9 @@ import structlog
 from devdns.core.routes import Route, State, Target
 from devdns_proxy import refusals
 from devdns_proxy.answering import Answering
+from devdns_proxy.dialling import DialFailed, dial
 from devdns_proxy.framing import Body, FramingRefused
 from devdns_proxy.heads import IDEMPOTENT
-from devdns_proxy.pool import DialFailed, dial
 from devdns_proxy.problems import Problem
 from devdns_proxy.upstream import Upstream
 

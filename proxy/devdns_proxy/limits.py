@@ -19,6 +19,7 @@ class Limits(Struct, frozen=True, gc=False):
     leave_time: float = 0.5
     connect_time: float = 1.0
     connect_tries: int = 5
+    handshake_time: float = 10.0
     reply_time: float = 300.0
     pool_idle: float = 4.0
     pool_size: int = 64
