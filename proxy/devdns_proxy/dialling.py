@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 
 LOCAL = ("127.0.0.1", "localhost")
 SCHEMES = ("http", "https")
+FULL_PAUSE = 0.01
 
 
 class DialFailed(Exception):
-    """No connection to a target: why, in words, and whether it was the time that ran out."""
+    """No connection to a target: why, in words, and whether it was the time that ran out.
 
-    def __init__(self, reason: str, *, timed_out: bool = False) -> None:
+    `crowded`: it is worth another try, because an accept queue that is full drops what asks for a connection.
+    """
+
+    def __init__(self, reason: str, *, timed_out: bool = False, crowded: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.timed_out = timed_out
+        self.crowded = crowded
 
 
 async def dial(context: Context, target: Target) -> Upstream:
@@ -39,7 +44,8 @@ async def dial(context: Context, target: Target) -> Upstream:
             connected = await _connect(context, target, address)
         except TimeoutError:
             seconds = f"{context.limits.connect_time:g} s"
-            failure = failure or DialFailed(f"{target} did not accept a connection within {seconds}", timed_out=True)
+            reason = f"{target} did not accept a connection within {seconds}"
+            failure = failure or DialFailed(reason, timed_out=True, crowded=True)
         except OSError as error:
             failure = failure or DialFailed(f"{target} cannot be reached: {_words(error)}")
             if not isinstance(error, ConnectionRefusedError):
@@ -55,12 +61,25 @@ async def _connect(context: Context, target: Target, address: str) -> socket.soc
     connecting = socket.socket(family, socket.SOCK_STREAM)
     try:
         connecting.setblocking(False)
+        where = target.path or (address, target.port)
         async with asyncio.timeout(context.limits.connect_time):
-            await context.loop.sock_connect(connecting, target.path or (address, target.port))
+            await context.loop.sock_connect(connecting, where)
+            while target.path and not _has_peer(connecting):
+                await asyncio.sleep(FULL_PAUSE)
+                await context.loop.sock_connect(connecting, where)
     except BaseException:
         connecting.close()
         raise
     return connecting
+
+
+def _has_peer(connecting: socket.socket) -> bool:
+    """False where a Unix socket's queue was full: EAGAIN, which event loops take for a connect that is under way (connect(2))."""
+    try:
+        connecting.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 async def _begin(context: Context, target: Target, address: str, connected: socket.socket) -> Upstream:
@@ -107,7 +126,7 @@ async def _resolve(context: Context, target: Target) -> list[str]:
         async with asyncio.timeout(context.limits.connect_time):
             found = await context.loop.getaddrinfo(target.host, target.port, type=1)
     except TimeoutError:
-        raise DialFailed(f"the name {target.host} was not resolved in time", timed_out=True) from None
+        raise DialFailed(f"the name {target.host} was not resolved in time", timed_out=True, crowded=True) from None
     except OSError as error:
         raise DialFailed(f"the name {target.host} cannot be resolved: {_words(error)}") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))

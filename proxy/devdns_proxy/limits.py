@@ -21,5 +21,7 @@ class Limits(Struct, frozen=True, gc=False):
     connect_tries: int = 5
     handshake_time: float = 10.0
     reply_time: float = 300.0
+    opening: int = 5
+    settle_time: float = 0.01
     pool_idle: float = 4.0
     pool_size: int = 64

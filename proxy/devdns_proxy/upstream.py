@@ -234,9 +234,10 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         client, self.client = self.client, None
+        self._context.pool.drop(self)
         if client is None:
-            self._context.pool.drop(self)
-        elif self._body is not None:
+            return
+        if self._body is not None:
             client.truncate()
         else:
             client.lost(self, exc)
