@@ -12,6 +12,7 @@ from devdns.core.frames import Hello, TableView
 from devdns.core.names import Zones
 from devdns.core.routes import Route
 from devdns_proxy.counters import Counters
+from devdns_proxy.crowds import Crowds
 from devdns_proxy.heads import Meaning
 from devdns_proxy.limits import Limits
 from devdns_proxy.memo import Memo
@@ -43,6 +44,7 @@ class Context:
         self.heads: Memo[HeadKey, Meaning] = Memo()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
+        self.crowds = Crowds(self.limits)
         self.tunnels: set[End] = set()
         self.draining = False
         self.empty = asyncio.Event()

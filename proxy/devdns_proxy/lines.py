@@ -113,6 +113,7 @@ class Line:
 
     def _fail(self, failed: DialFailed) -> None:
         """Tells the first in line. That nothing was accepted in time matters only to those for whom nothing has moved since."""
+        self._context.pool.avoid(self.target)
         if not failed.crowded:
             told = list(self._waiting)[:1]
         else:

@@ -21,20 +21,34 @@ MAX_TURNS = 10_000
 class Pool:
     """Idle connections per target, the last used first: the others age and expire. Lines exist while anybody waits."""
 
-    __slots__ = ("_context", "_idle", "_turns", "lines")
+    __slots__ = ("_avoided", "_context", "_idle", "_open", "_turns", "lines")
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._idle: dict[Target, list[Upstream]] = {}
         self.lines: dict[Target, Line] = {}
+        self._open: dict[Target, int] = {}
+        self._avoided: dict[Target, float] = {}
         self._turns: dict[str, int] = {}
 
     def turn(self, route: Route) -> Target:
-        """Round robin over the targets of a route."""
+        """The target of a route with the fewest requests in hand; equals take turns, and who has just refused comes last."""
         if len(self._turns) > MAX_TURNS:
             self._turns.clear()
-        turn = self._turns[route.name] = (self._turns.get(route.name, -1) + 1) % len(route.targets)
-        return route.targets[turn]
+        turn = (self._turns.get(route.name, -1) + 1) % len(route.targets)
+        chosen = min(route.targets[turn:] + route.targets[:turn], key=self._business)
+        self._turns[route.name] = route.targets.index(chosen)
+        return chosen
+
+    def _business(self, target: Target) -> tuple[bool, int]:
+        """Requests in hand: connections that are not idle, and who waits for one. Counted here, it costs a request nothing."""
+        busy = self._open.get(target, 0) - len(self._idle.get(target, ()))
+        line = self.lines.get(target)
+        return target in self._avoided, busy + (len(line) if line is not None else 0)
+
+    def avoid(self, target: Target) -> None:
+        """A dial has failed: the other targets of its routes come first for a while."""
+        self._avoided[target] = self._context.now + self._context.limits.avoid_time
 
     def take(self, target: Target, *, careful: bool) -> Upstream | None:
         """An idle connection, if there is one. `careful`: not one the service has already closed or spoken on."""
@@ -76,8 +90,16 @@ class Pool:
         line.settle(upstream)
         return given
 
+    def add(self, upstream: Upstream) -> None:
+        """Counts a new connection."""
+        self._open[upstream.target] = self._open.get(upstream.target, 0) + 1
+        self._avoided.pop(upstream.target, None)
+
     def drop(self, upstream: Upstream) -> None:
-        """Forgets a connection that closed."""
+        """Forgets a connection that closed, or became a tunnel."""
+        left = self._open.pop(upstream.target) - 1
+        if left:
+            self._open[upstream.target] = left
         line = self.lines.get(upstream.target)
         if line is not None:
             line.settle(upstream)
@@ -92,6 +114,7 @@ class Pool:
 
     def expire(self) -> None:
         """Closes what has been idle for too long, before the service does."""
+        self._avoided = {target: until for target, until in self._avoided.items() if until > self._context.now}
         oldest = self._context.now - self._context.limits.pool_idle
         for target, idle in list(self._idle.items()):
             while idle and idle[0].since < oldest:
