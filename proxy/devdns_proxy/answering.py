@@ -42,7 +42,6 @@ class Answering(asyncio.Protocol):
         "_block",
         "_body",
         "_context",
-        "_dialing",
         "_held",
         "_keep",
         "_own_id",
@@ -67,7 +66,6 @@ class Answering(asyncio.Protocol):
         self._held = b""
         self._body: Body | None = None
         self._upstream: Upstream | None = None
-        self._dialing: asyncio.Task[None] | None = None
         self._route: Route | None = None
         self._begun = False
         self._keep = True
@@ -213,9 +211,6 @@ class Answering(asyncio.Protocol):
 
     def _let_go(self) -> None:
         """Nothing more is wanted from the service."""
-        dialing, self._dialing = self._dialing, None
-        if dialing is not None:
-            dialing.cancel()
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.leave()

@@ -21,6 +21,7 @@ from devdns_proxy.framing import Chunked, Sized
 from devdns_proxy.heads import REQUEST_LINE, Meaning, form, read_block, refuse_line
 from devdns_proxy.memo import ENTRY_BYTES
 from devdns_proxy.problems import Problem
+from devdns_proxy.rendering import rendered
 from devdns_proxy.tunnel import half_close
 
 log = structlog.get_logger()
@@ -51,6 +52,10 @@ class Client(Exchange):
         self._where = f"http {self._address}"
         self._context.clients.add(self)
         self._context.counters.connections += 1
+        if not self._context.crowds.enter(self, self._address):
+            self._state = LINGER
+            self._write(rendered(refusals.crowded(self._address), b"", self._context.date, keep=False, bodiless=False))
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._context.counters.received += len(data)
@@ -274,6 +279,18 @@ class Client(Exchange):
         else:
             self._let_go()
             self._fail("it took the request and sent no answer in time", timed_out=True)
+
+    def idle(self) -> bool:
+        """True when ending the connection loses no request that has arrived whole, and no response."""
+        return self._state == READY and not self.slow()
+
+    def slow(self) -> bool:
+        """True when it is the client that holds up what is in hand: its body is not whole, or it does not read."""
+        return self._body is not None or self.transport.get_write_buffer_size() > 0
+
+    def _retire(self) -> None:
+        super()._retire()
+        self._context.crowds.leave(self, self._address)
 
     def retire(self) -> None:
         self.plain = False

@@ -12,12 +12,14 @@ from devdns.core.frames import Hello, TableView
 from devdns.core.names import Zones
 from devdns.core.routes import Route
 from devdns_proxy.counters import Counters
+from devdns_proxy.crowds import Crowds
 from devdns_proxy.heads import Meaning
 from devdns_proxy.limits import Limits
 from devdns_proxy.memo import Memo
 from devdns_proxy.places import Origin
 from devdns_proxy.pool import Pool
 from devdns_proxy.replies import Reply
+from devdns_proxy.secure import Trust
 
 if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
@@ -42,6 +44,7 @@ class Context:
         self.heads: Memo[HeadKey, Meaning] = Memo()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
+        self.crowds = Crowds(self.limits)
         self.tunnels: set[End] = set()
         self.draining = False
         self.empty = asyncio.Event()
@@ -49,6 +52,7 @@ class Context:
         self.now = self.loop.time()
         self.date = b""
         self.pool = Pool(self)
+        self.trust = Trust(self.loop.time)
         self.hello: Hello | None = None
         self.zones = Zones(())
         self._table = view.table

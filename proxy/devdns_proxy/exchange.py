@@ -6,6 +6,8 @@ keeps the connection; `Upstream` reads the response, writes it and tells this si
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,14 +15,15 @@ import structlog
 from devdns.core.routes import Route, State, Target
 from devdns_proxy import refusals
 from devdns_proxy.answering import Answering
+from devdns_proxy.dialling import DialFailed
 from devdns_proxy.framing import Body, FramingRefused
 from devdns_proxy.heads import IDEMPOTENT
-from devdns_proxy.pool import DialFailed, dial
 from devdns_proxy.problems import Problem
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
+    from devdns_proxy.lines import Line
 
 log = structlog.get_logger()
 
@@ -31,13 +34,16 @@ LIVE = State.LIVE  # an enum member costs more to look up than the route it belo
 class Exchange(Answering):
     """Takes the request in hand to a service of its route, at most `MAX_RETRIES` times after it was written."""
 
-    __slots__ = ("_head", "_retries", "_tried")
+    __slots__ = ("_dialled", "_head", "_line", "_retries", "_tried", "_tries")
+    _dialled: Target
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._head = b""
         self._retries = 0
         self._tried: list[Target] = []
+        self._tries = 0
+        self._line: Line | None = None
 
     def _dispatch(self, *, fresh: bool = False) -> None:
         """Finds the route as it is now, and a connection; `fresh` when one that was idle has just failed us."""
@@ -53,11 +59,10 @@ class Exchange(Answering):
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
         upstream = None
         if not fresh:
-            careful = self._body is not None or self.method not in IDEMPOTENT
-            upstream = context.pool.take(target, careful=careful)
+            upstream = context.pool.take(target, careful=self.careful())
         if upstream is None:
-            self._tried = []
-            self._dialing = context.loop.create_task(self._dial(target))
+            self._tried, self._tries = [], 0
+            self._wait(target)
         else:
             self._send(upstream)
 
@@ -89,40 +94,50 @@ class Exchange(Answering):
             (self.method, b" ", target, b" HTTP/1.1\r\nHost: ", authority, b"\r\n", fields, self._own_id, b"\r\n")
         )
 
-    async def _dial(self, target: Target) -> None:
-        """Connects to a target of the route and sends the request, or answers why it cannot."""
-        try:
-            upstream = await self._dial_any(target)
-        except DialFailed as failed:
-            self._dialing = None
-            self._fail(failed.reason, timed_out=failed.timed_out)
-        except Exception:  # the edge of a request: whatever it was, the client gets an answer
-            log.exception("dialling failed", target=str(target))
-            self._dialing = None
-            self._fail(f"{target} cannot be dialled")
-        else:
-            self._dialing = None
+    def _wait(self, target: Target) -> None:
+        """Gets in line for a connection to `target`: new, or one that another request is done with."""
+        self._dialled = target
+        self._line = self._context.pool.wait(self, target)
+
+    def careful(self) -> bool:
+        """True when the request cannot be sent again: its connection must be known to be open."""
+        return self._body is not None or self.method not in IDEMPOTENT
+
+    def connected(self, upstream: Upstream) -> None:
+        """The head of the line: sends the request."""
+        self._line = None
+        with self._edge():
             self._send(upstream)
 
-    async def _dial_any(self, target: Target) -> Upstream:
-        """Tries the targets of the route in turn: of this request nothing has reached any of them (the retry rule).
+    def dial_failed(self, failed: DialFailed) -> None:
+        """Tries the other targets of the route: of this request nothing has reached any of them (the retry rule).
 
-        One that timed out is tried again: a burst overflows the short accept queue of many a dev server, and the kernel
-        then drops what asks for a connection. By then the route may lead elsewhere.
+        A target that accepted nothing in time is tried again: the burst that has filled its queue may pass, and by then
+        the route may lead elsewhere.
         """
-        tries = 0
-        while True:
-            try:
-                return await dial(self._context, target)
-            except DialFailed as failed:
-                tries += 1
-                if not failed.timed_out or tries == self._context.limits.connect_tries:
-                    self._tried.append(target)
-                another = self._another()
-                if another is None:
-                    raise
-                self._context.counters.retries += 1
-                target = another
+        self._line = None
+        with self._edge():
+            self._try_on(failed)
+
+    @contextmanager
+    def _edge(self) -> Iterator[None]:
+        """The edge of a request that had to wait: whatever goes wrong, its client gets an answer, and the line moves on."""
+        try:
+            yield
+        except Exception:
+            log.exception("request failed", target=str(self._dialled))
+            self.crash()
+
+    def _try_on(self, failed: DialFailed) -> None:
+        self._tries += 1
+        if not failed.crowded or self._tries == self._context.limits.connect_tries:
+            self._tried.append(self._dialled)
+        another = self._another()
+        if another is None:
+            self._fail(failed.reason, timed_out=failed.timed_out)
+            return
+        self._context.counters.retries += 1
+        self._wait(another)
 
     def _another(self) -> Target | None:
         """A target not tried yet, of the route as it is by now."""
@@ -167,6 +182,12 @@ class Exchange(Answering):
         allowed = self._route.options.timeout if self._route is not None else None
         seconds = limits.stall_time if self._body is not None else allowed or limits.reply_time
         self.deadline = self._context.now + seconds
+
+    def _let_go(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.leave(self)
+        super()._let_go()
 
     def lost(self, upstream: Upstream, error: Exception | None) -> None:
         """The service closed before a response: retried when idempotent, without body, and no byte has come back."""

@@ -8,6 +8,8 @@ from msgspec import Struct
 class Limits(Struct, frozen=True, gc=False):
     """Sizes in bytes, times in seconds."""
 
+    connections_loopback: int = 1_024
+    connections_elsewhere: int = 256
     request_line: int = 8_192
     request_head: int = 32_768
     reply_head: int = 65_536
@@ -19,6 +21,10 @@ class Limits(Struct, frozen=True, gc=False):
     leave_time: float = 0.5
     connect_time: float = 1.0
     connect_tries: int = 5
+    handshake_time: float = 10.0
     reply_time: float = 300.0
+    opening: int = 5
+    settle_time: float = 0.01
+    avoid_time: float = 2.0
     pool_idle: float = 4.0
     pool_size: int = 64

@@ -1,49 +1,54 @@
-"""Connections to services that wait for their next request, and the dialling of new ones.
+"""Connections to services that wait for their next request, and the requests that wait for a connection.
 
-A connection is in the pool or carries one request, never both. Local targets are dialled at 127.0.0.1, then ::1.
+A connection is in the pool or carries one request, never both.
 """
 
 from __future__ import annotations
 
-import asyncio
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from devdns.core.routes import Route, Target
+from devdns_proxy.lines import Line
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
+    from devdns_proxy.exchange import Exchange
 
 MAX_TURNS = 10_000
-LOCAL = ("127.0.0.1", "localhost")
-
-
-class DialFailed(Exception):
-    """No connection to a target: why, in words, and whether it was the time that ran out."""
-
-    def __init__(self, reason: str, *, timed_out: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.timed_out = timed_out
 
 
 class Pool:
-    """Idle connections per target, the last used first: the others age and expire."""
+    """Idle connections per target, the last used first: the others age and expire. Lines exist while anybody waits."""
 
-    __slots__ = ("_context", "_idle", "_turns")
+    __slots__ = ("_avoided", "_context", "_idle", "_open", "_turns", "lines")
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._idle: dict[Target, list[Upstream]] = {}
+        self.lines: dict[Target, Line] = {}
+        self._open: dict[Target, int] = {}
+        self._avoided: dict[Target, float] = {}
         self._turns: dict[str, int] = {}
 
     def turn(self, route: Route) -> Target:
-        """Round robin over the targets of a route."""
+        """The target of a route with the fewest requests in hand; equals take turns, and who has just refused comes last."""
         if len(self._turns) > MAX_TURNS:
             self._turns.clear()
-        turn = self._turns[route.name] = (self._turns.get(route.name, -1) + 1) % len(route.targets)
-        return route.targets[turn]
+        turn = (self._turns.get(route.name, -1) + 1) % len(route.targets)
+        chosen = min(route.targets[turn:] + route.targets[:turn], key=self._business)
+        self._turns[route.name] = route.targets.index(chosen)
+        return chosen
+
+    def _business(self, target: Target) -> tuple[bool, int]:
+        """Requests in hand: connections that are not idle, and who waits for one. Counted here, it costs a request nothing."""
+        busy = self._open.get(target, 0) - len(self._idle.get(target, ()))
+        line = self.lines.get(target)
+        return target in self._avoided, busy + (len(line) if line is not None else 0)
+
+    def avoid(self, target: Target) -> None:
+        """A dial has failed: the other targets of its routes come first for a while."""
+        self._avoided[target] = self._context.now + self._context.limits.avoid_time
 
     def take(self, target: Target, *, careful: bool) -> Upstream | None:
         """An idle connection, if there is one. `careful`: not one the service has already closed or spoken on."""
@@ -58,8 +63,18 @@ class Pool:
             return upstream
         return None
 
+    def wait(self, exchange: Exchange, target: Target) -> Line:
+        """Puts a request in line for a connection to `target`; returns the line, to leave it by."""
+        line = self.lines.get(target)
+        if line is None:
+            line = self.lines[target] = Line(self._context, target)
+        line.join(exchange)
+        return line
+
     def put(self, upstream: Upstream) -> None:
-        """Takes back a connection whose request and response are both complete."""
+        """Takes back a connection whose request and response are both complete, or hands it to who waits for one."""
+        if self.lines and self._passed_on(upstream):
+            return
         idle = self._idle.setdefault(upstream.target, [])
         if len(idle) >= self._context.limits.pool_size or self._context.draining:
             upstream.transport.close()
@@ -67,14 +82,39 @@ class Pool:
         upstream.since = self._context.now
         idle.append(upstream)
 
+    def _passed_on(self, upstream: Upstream) -> bool:
+        line = self.lines.get(upstream.target)
+        if line is None:
+            return False
+        given = line.give(upstream, used=True)
+        line.settle(upstream)
+        return given
+
+    def add(self, upstream: Upstream) -> None:
+        """Counts a new connection."""
+        self._open[upstream.target] = self._open.get(upstream.target, 0) + 1
+        self._avoided.pop(upstream.target, None)
+
     def drop(self, upstream: Upstream) -> None:
-        """Forgets a connection that closed while it was idle."""
+        """Forgets a connection that closed, or became a tunnel."""
+        left = self._open.pop(upstream.target) - 1
+        if left:
+            self._open[upstream.target] = left
+        line = self.lines.get(upstream.target)
+        if line is not None:
+            line.settle(upstream)
         idle = self._idle.get(upstream.target, [])
         if upstream in idle:
             idle.remove(upstream)
 
+    def tidy(self, line: Line) -> None:
+        """Forgets a line that is over."""
+        if line.over and self.lines.get(line.target) is line:
+            del self.lines[line.target]
+
     def expire(self) -> None:
         """Closes what has been idle for too long, before the service does."""
+        self._avoided = {target: until for target, until in self._avoided.items() if until > self._context.now}
         oldest = self._context.now - self._context.limits.pool_idle
         for target, idle in list(self._idle.items()):
             while idle and idle[0].since < oldest:
@@ -83,6 +123,8 @@ class Pool:
                 del self._idle[target]
 
     def close(self) -> None:
+        for line in list(self.lines.values()):
+            line.close()
         for idle in self._idle.values():
             for upstream in idle:
                 upstream.transport.close()
@@ -90,67 +132,3 @@ class Pool:
 
     def __len__(self) -> int:
         return sum(len(idle) for idle in self._idle.values())
-
-
-async def dial(context: Context, target: Target) -> Upstream:
-    """A new connection to `target`; raises `DialFailed` (the first reason) after each of its addresses was tried."""
-    if target.scheme != "http":
-        raise DialFailed(f"{target.scheme} targets are not supported yet")
-    context.counters.dials += 1
-    failure: DialFailed | None = None
-    for address in await _addresses(context, target):
-        try:
-            async with asyncio.timeout(context.limits.connect_time):
-                return await _connect(context, target, address)
-        except TimeoutError:
-            seconds = f"{context.limits.connect_time:g} s"
-            failure = failure or DialFailed(f"{target} did not accept a connection within {seconds}", timed_out=True)
-        except OSError as error:
-            failure = failure or DialFailed(f"{target} cannot be reached: {_words(error)}")
-            if not isinstance(error, ConnectionRefusedError):
-                break
-    raise failure or DialFailed(f"{target} has no address")
-
-
-async def _connect(context: Context, target: Target, address: str) -> Upstream:
-    loop = context.loop
-    if target.path:
-        _, upstream = await loop.create_unix_connection(lambda: Upstream(context, target), target.path)
-    else:
-        _, upstream = await loop.create_connection(lambda: Upstream(context, target), address, target.port)
-    return upstream
-
-
-async def _addresses(context: Context, target: Target) -> list[str]:
-    """The addresses to dial, in order; a name is resolved now and what it must not lead to is refused (SSRF)."""
-    if target.path:
-        return [target.path]
-    if target.host in LOCAL:
-        return ["127.0.0.1", "::1"]
-    try:
-        ip_address(target.host)
-    except ValueError:
-        return await _resolve(context, target)
-    return [target.host]
-
-
-async def _resolve(context: Context, target: Target) -> list[str]:
-    try:
-        async with asyncio.timeout(context.limits.connect_time):
-            found = await context.loop.getaddrinfo(target.host, target.port, type=1)
-    except TimeoutError:
-        raise DialFailed(f"the name {target.host} was not resolved in time", timed_out=True) from None
-    except OSError as error:
-        raise DialFailed(f"the name {target.host} cannot be resolved: {_words(error)}") from None
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    for address in addresses:
-        parsed = ip_address(address.partition("%")[0])
-        if parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
-            raise DialFailed(f"the name {target.host} leads to {address}, which is not an address of a service")
-    return addresses
-
-
-def _words(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused, nothing listens there"
-    return (error.strerror or str(error)).lower()

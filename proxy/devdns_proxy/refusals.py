@@ -55,6 +55,13 @@ def not_ready(meaning: Meaning, path: str) -> Problem:
     )
 
 
+def crowded(address: str) -> Problem:
+    """503: this client has as many requests in hand as one may."""
+    return Problem(
+        503, "Too many connections", f"All connections that {address} may have are busy with requests.", retry_after=1
+    )
+
+
 def loop(meaning: Meaning, path: str) -> Problem:
     """508: the request has been here before."""
     return Problem(

@@ -27,7 +27,10 @@ def disagreement(meaning: Meaning, reply: Reply) -> str:
 
 
 def half_close(transport: asyncio.Transport) -> None:
-    """Ends our side of a connection; where the peer has reset it already, all of it."""
+    """Ends our side of a connection; where the peer has reset it already, or TLS knows no half, all of it."""
+    if not transport.can_write_eof():
+        transport.close()
+        return
     try:
         transport.write_eof()
     except OSError:  # ENOTCONN: asyncio shuts the socket down at once and lets the error through
@@ -62,7 +65,7 @@ class End(asyncio.Protocol):
             self.other.transport.close()
             return False
         half_close(self.other.transport)
-        return True
+        return self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._context.forget(self)

@@ -48,6 +48,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
+        self._context.pool.add(self)
 
     def carry(self, client: Exchange) -> None:
         """Takes on the request of `client`."""
@@ -191,6 +192,7 @@ class Upstream(asyncio.Protocol):
             self._refuse(client, wrong)
             return
         self.client = None
+        self._context.pool.drop(self)
         join(self._context, client, self, reply, rest)
 
     def _refuse(self, client: Exchange, reason: str) -> None:
@@ -234,9 +236,10 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         client, self.client = self.client, None
+        self._context.pool.drop(self)
         if client is None:
-            self._context.pool.drop(self)
-        elif self._body is not None:
+            return
+        if self._body is not None:
             client.truncate()
         else:
             client.lost(self, exc)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -136,7 +137,9 @@ class Backend:
 
 @asynccontextmanager
 async def backend(
-    conversation: Callable[[Backend, Wire], Awaitable[None]], host: str = "127.0.0.1"
+    conversation: Callable[[Backend, Wire], Awaitable[None]],
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Backend]:
     """A service of raw bytes: `conversation(backend, wire)` runs once per connection and closes it by returning."""
     listener = listening(host)
@@ -154,7 +157,7 @@ async def backend(
             self.closed.set()
             writer.close()
 
-    server = await asyncio.start_server(serve, sock=listener)
+    server = await asyncio.start_server(serve, sock=listener, ssl=tls)
     try:
         yield self
     finally:

@@ -1,0 +1,143 @@
+"""New connections to services. Local targets are dialled at 127.0.0.1, then ::1; what a name must not lead to is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from devdns.core.routes import Target
+from devdns_proxy import secure
+from devdns_proxy.upstream import Upstream
+
+if TYPE_CHECKING:
+    from devdns_proxy.context import Context
+
+LOCAL = ("127.0.0.1", "localhost")
+SCHEMES = ("http", "https")
+FULL_PAUSE = 0.01
+
+
+class DialFailed(Exception):
+    """No connection to a target: why, in words, and whether it was the time that ran out.
+
+    `crowded`: it is worth another try, because an accept queue that is full drops what asks for a connection.
+    """
+
+    def __init__(self, reason: str, *, timed_out: bool = False, crowded: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.timed_out = timed_out
+        self.crowded = crowded
+
+
+async def dial(context: Context, target: Target) -> Upstream:
+    """A new connection to `target`; raises `DialFailed` (the first reason) after each of its addresses was tried."""
+    if target.scheme not in SCHEMES:
+        raise DialFailed(f"{target.scheme} targets are not supported yet")
+    context.counters.dials += 1
+    failure: DialFailed | None = None
+    for address in await _addresses(context, target):
+        try:
+            connected = await _connect(context, target, address)
+        except TimeoutError:
+            seconds = f"{context.limits.connect_time:g} s"
+            reason = f"{target} did not accept a connection within {seconds}"
+            failure = failure or DialFailed(reason, timed_out=True, crowded=True)
+        except OSError as error:
+            failure = failure or DialFailed(f"{target} cannot be reached: {_words(error)}")
+            if not isinstance(error, ConnectionRefusedError):
+                break
+        else:
+            return await _begin(context, target, address, connected)
+    raise failure or DialFailed(f"{target} has no address")
+
+
+async def _connect(context: Context, target: Target, address: str) -> socket.socket:
+    """A socket connected to one address of `target`, within the time that a connect is given."""
+    family = socket.AF_UNIX if target.path else socket.AF_INET6 if ":" in address else socket.AF_INET
+    connecting = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connecting.setblocking(False)
+        where = target.path or (address, target.port)
+        async with asyncio.timeout(context.limits.connect_time):
+            await context.loop.sock_connect(connecting, where)
+            while target.path and not _has_peer(connecting):
+                await asyncio.sleep(FULL_PAUSE)
+                await context.loop.sock_connect(connecting, where)
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+def _has_peer(connecting: socket.socket) -> bool:
+    """False where a Unix socket's queue was full: EAGAIN, which event loops take for a connect that is under way (connect(2))."""
+    try:
+        connecting.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+async def _begin(context: Context, target: Target, address: str, connected: socket.socket) -> Upstream:
+    """Speaks TLS first where the target wants it. Connecting is the kernel's matter, this the service's, which may be busy."""
+    loop, limits = context.loop, context.limits
+    if target.scheme == "http":
+        _, upstream = await loop.create_connection(lambda: Upstream(context, target), sock=connected)
+        return upstream
+    try:
+        async with asyncio.timeout(limits.handshake_time):
+            _, upstream = await loop.create_connection(
+                lambda: Upstream(context, target),
+                sock=connected,
+                ssl=context.trust.settings(address),
+                server_hostname=target.host
+                or "localhost",  # SNI where it is a name; the name the certificate must have
+                ssl_shutdown_timeout=limits.linger_time,
+            )
+    except TimeoutError:
+        seconds = f"{limits.handshake_time:g} s"
+        raise DialFailed(f"{target} did not finish the TLS handshake within {seconds}", timed_out=True) from None
+    except OSError as error:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            context.trust.doubt()
+        raise DialFailed(f"{target} {secure.words(error)}") from None
+    return upstream
+
+
+async def _addresses(context: Context, target: Target) -> list[str]:
+    """The addresses to dial, in order; a name is resolved now and what it must not lead to is refused (SSRF)."""
+    if target.path:
+        return [target.path]
+    if target.host in LOCAL:
+        return ["127.0.0.1", "::1"]
+    try:
+        ip_address(target.host)
+    except ValueError:
+        return await _resolve(context, target)
+    return [target.host]
+
+
+async def _resolve(context: Context, target: Target) -> list[str]:
+    try:
+        async with asyncio.timeout(context.limits.connect_time):
+            found = await context.loop.getaddrinfo(target.host, target.port, type=1)
+    except TimeoutError:
+        raise DialFailed(f"the name {target.host} was not resolved in time", timed_out=True, crowded=True) from None
+    except OSError as error:
+        raise DialFailed(f"the name {target.host} cannot be resolved: {_words(error)}") from None
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    for address in addresses:
+        parsed = ip_address(address.partition("%")[0])
+        if parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
+            raise DialFailed(f"the name {target.host} leads to {address}, which is not an address of a service")
+    return addresses
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused, nothing listens there"
+    return (error.strerror or str(error)).lower()

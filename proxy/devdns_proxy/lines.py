@@ -1,0 +1,124 @@
+"""Waiting for a connection to a service: first come, first served, by whichever connection is free first.
+
+Many a development server listens with an accept queue of five, and a queue that is full drops what asks for a connection for a
+second and more. So connections to a target are opened a few at a time, and the next one once the last have been accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import structlog
+
+from devdns.core.routes import Target
+from devdns_proxy.dialling import DialFailed, dial
+
+if TYPE_CHECKING:
+    from devdns_proxy.context import Context
+    from devdns_proxy.exchange import Exchange
+    from devdns_proxy.upstream import Upstream
+
+log = structlog.get_logger()
+
+
+class Line:
+    """The requests that wait for a connection to `target`, each with the time it came, and the connections opened for them.
+
+    A new connection is young until its first response is complete, it is gone, or `settle_time` has passed: nothing
+    tells when a service accepts it. Dials and young connections together are at most `Limits.opening`.
+    """
+
+    __slots__ = ("_context", "_dials", "_moved", "_waiting", "_young", "target")
+
+    def __init__(self, context: Context, target: Target) -> None:
+        self.target = target
+        self._context = context
+        self._waiting: OrderedDict[Exchange, float] = OrderedDict()
+        self._dials: set[asyncio.Task[None]] = set()
+        self._young: set[Upstream] = set()
+        self._moved = 0.0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def over(self) -> bool:
+        """True when nobody waits and nothing is being opened."""
+        return not (self._waiting or self._dials or self._young)
+
+    def join(self, exchange: Exchange) -> None:
+        """`exchange` will be told `connected` or `dial_failed`, unless it leaves before."""
+        self._waiting[exchange] = self._context.loop.time()
+        self._open()
+
+    def leave(self, exchange: Exchange) -> None:
+        """Its request is answered otherwise, or its client is gone."""
+        self._waiting.pop(exchange, None)
+        if len(self._dials) > len(self._waiting):
+            self._dials.pop().cancel()
+        self._context.pool.tidy(self)
+
+    def give(self, upstream: Upstream, *, used: bool = False) -> bool:
+        """Hands a connection to the first in line; False when nobody can have it. A `used` one may have ended already."""
+        if not self._waiting or upstream.transport.is_closing():
+            return False
+        if used and next(iter(self._waiting)).careful() and upstream.readable():
+            return False
+        exchange, _ = self._waiting.popitem(last=False)
+        self._moved = self._context.loop.time()
+        exchange.connected(upstream)
+        return True
+
+    def settle(self, upstream: Upstream) -> None:
+        """The service has accepted this connection, or it is gone: another one may be opened."""
+        if upstream in self._young:
+            self._young.remove(upstream)
+            self._open()
+            self._context.pool.tidy(self)
+
+    def close(self) -> None:
+        for each in self._dials:
+            each.cancel()
+
+    def _open(self) -> None:
+        room = self._context.limits.opening - len(self._young)
+        while len(self._dials) < min(room, len(self._waiting)):
+            self._dials.add(self._context.loop.create_task(self._dial()))
+
+    async def _dial(self) -> None:
+        """Opens one connection and gives it, or the reason why there is none, to who is first in line by then."""
+        outcome: Upstream | DialFailed
+        try:
+            outcome = await dial(self._context, self.target)
+        except DialFailed as failed:
+            outcome = failed
+        except Exception:  # the edge of a dial: whatever it was, the client gets an answer
+            log.exception("dialling failed", target=str(self.target))
+            outcome = DialFailed(f"{self.target} cannot be dialled")
+        self._dials.discard(asyncio.current_task())
+        if isinstance(outcome, DialFailed):
+            self._fail(outcome)
+        else:
+            self._admit(outcome)
+        self._open()
+        self._context.pool.tidy(self)
+
+    def _admit(self, upstream: Upstream) -> None:
+        self._young.add(upstream)
+        self._context.loop.call_later(self._context.limits.settle_time, self.settle, upstream)
+        if not self.give(upstream):
+            self._context.pool.put(upstream)
+
+    def _fail(self, failed: DialFailed) -> None:
+        """Tells the first in line. That nothing was accepted in time matters only to those for whom nothing has moved since."""
+        self._context.pool.avoid(self.target)
+        if not failed.crowded:
+            told = list(self._waiting)[:1]
+        else:
+            before = self._context.loop.time() - self._context.limits.connect_time
+            told = [each for each, since in self._waiting.items() if max(since, self._moved) <= before]
+        for each in told:
+            self._waiting.pop(each, None)
+            each.dial_failed(failed)
