@@ -87,7 +87,7 @@ async def knock_published(host: str, port: int) -> Knock:
     """Connects and says nothing: open when a byte comes or the connection stays for `STAYS_OPEN` seconds."""
     found, sock = await _connect(host, port, WITHIN)
     if sock is None:
-        return found
+        return Knock.REFUSED if found is Knock.OPEN else found  # open without a socket: it was reset
     with sock:
         try:
             async with asyncio.timeout(STAYS_OPEN):
@@ -100,7 +100,7 @@ async def knock_published(host: str, port: int) -> Knock:
 
 
 async def _connect(host: str, port: int, within: float) -> tuple[Knock, socket.socket | None]:
-    """The knock and, when open, the connected socket, which is the caller's to close."""
+    """The knock and, when open and still so, the connected socket, which is the caller's to close."""
     sock: socket.socket | None = None
     try:
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -108,6 +108,8 @@ async def _connect(host: str, port: int, within: float) -> tuple[Knock, socket.s
         async with asyncio.timeout(within):
             await asyncio.get_running_loop().sock_connect(sock, (host, port))
         open_, sock = sock, None
+    except ConnectionResetError:  # accepted and reset at once: where nothing listens it would have been a refusal
+        return Knock.OPEN, None
     except OSError as error:
         return (Knock.REFUSED if error.errno == errno.ECONNREFUSED else Knock.SILENT), None
     except UnicodeError:  # a host that is no name at all
