@@ -67,5 +67,7 @@ def _process(row: Row) -> tuple[str, ...]:
 
 
 def _source(row: Row) -> tuple[str, ...]:
-    why = " - ".join(each for each in (row.get("reason"), row.get("hint")) if each)
+    """Why a source is degraded stands below, as a problem."""
+    said = () if row["state"] == "degraded" else (row.get("reason"), row.get("hint"))
+    why = " - ".join(each for each in said if each)
     return row["source"], str(row["routes"]), row["state"] + (f" ({why})" if why else "")
