@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,12 @@ def print_json(body: object) -> None:
 def target_text(targets: Iterable[object]) -> str:
     """Targets in short: plain HTTP goes without saying."""
     return ", ".join(str(each).removeprefix("http://") for each in targets) or "-"
+
+
+def address_text(pair: Sequence[str | int]) -> str:
+    """An address and port as they are written in a URL."""
+    host, port = pair
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
 def source_text(row: Row, base: Path | None = None) -> str:
