@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from devdns.cli.options import common, json_option
-from devdns.cli.settings import NAME, find_config, read_settings
+from devdns.cli.settings import NAME, find_config, mend_name, read_settings
 from devdns.cli.show import print_json
 from devdns.cli.text import clean, say
 from devdns.core.config import schema as config_schema
@@ -34,7 +34,7 @@ def check(*, state_dir: Path, config: Path | None, as_json: bool) -> int:  # noq
     """Read devdns.yml and the variables as `up` would, and say what is wrong."""
     path = config or find_config()
     if path is None:
-        raise UsageRefused(f"no {NAME} here or above", "give one with -c FILE")
+        raise UsageRefused(f"no {NAME} here or above", mend_name("give one with -c FILE"))
     try:
         settings, count = read_settings(path, os.environ)
     except DevdnsError as error:

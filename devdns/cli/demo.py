@@ -15,12 +15,13 @@ import click
 from devdns.cli.demo_stack import ZONE, DemoStack
 from devdns.cli.options import common, option
 from devdns.cli.show import route_lines
-from devdns.cli.text import clean, say, style
+from devdns.cli.text import clean, say, screen_width, style
 from devdns.core.errors import DevdnsError
 from devdns.demo.exchange import Exchange, fetch, own_get, resolve
 
 ASKED, MOVED = "api", "shop"
 LOOPBACK = "127.0.0.1"
+INDENT = "  "
 
 
 @click.command()
@@ -71,7 +72,10 @@ def _act(stack: DemoStack) -> list[str]:
     """The whole play; returns what did not go as promised."""
     paint = style(sys.stdout)
     say("", paint("devdns", "bold") + "  a name instead of a port", "")
-    say(*(f"  {line}" for line in route_lines(stack.client.ask("GET", "/api/v1/routes")["routes"], stack.folder)), "")
+    if evasions := [*stack.evasions()]:
+        say(*(f"{INDENT}{paint(clean(each), 'yellow')}" for each in evasions), "")
+    rows, width = stack.client.ask("GET", "/api/v1/routes")["routes"], screen_width(sys.stdout)
+    say(*(f"{INDENT}{line}" for line in route_lines(rows, stack.folder, width and width - len(INDENT))), "")
     name = f"{ASKED}.{ZONE}"
     answered = resolve(name, stack.dns)
     _show("DNS", answered)
@@ -124,9 +128,8 @@ def _farewell(stack: DemoStack, problems: list[str]) -> None:
         _verdict(problems)
     say(
         paint("  It runs until Ctrl-C. In another terminal:", "dim"),
-        f"    export DEVDNS_STATE_DIR={stack.folder}",
-        f"    {_command()} explain {ASKED}",
-        f"    {_command()} add hello {stack.samples['docs'].port}",
+        f"    {_command()} explain {ASKED} --state-dir {stack.folder}",
+        f"    {_command()} add hello {stack.samples['docs'].port} --state-dir {stack.folder}",
     )
 
 

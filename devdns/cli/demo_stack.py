@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from devdns.cli.state import LOG, record
 from devdns.core.errors import DevdnsError
 from devdns.demo.exchange import own_get
 from devdns.demo.samples import Sample
+from devdns.ports import holder
 
 ZONE = "dev.test"
 SERVICES = ("shop", "api", "docs")
@@ -73,6 +74,13 @@ class DemoStack:
     @property
     def client(self) -> Client:
         return Client(self.folder)
+
+    def evasions(self) -> Iterator[str]:
+        """Why a port is not the usual one."""
+        for (host, usual), (_, port) in ((DNS_CANDIDATES[0], self.dns), (HTTP_CANDIDATES[0], self.http)):
+            if port != usual:
+                taken_by = holder(host, usual, "tcp") or holder(host, usual, "udp") or "another program"
+                yield f"port {usual} is taken by {taken_by}, so it is {port} this time"
 
     def hasten(self) -> None:
         """Ends the stack at once; may be called at any time."""

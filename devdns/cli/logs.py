@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from devdns.cli.options import common, option
-from devdns.cli.state import LOG
+from devdns.cli.state import LOG, is_running, record
 from devdns.cli.text import clean, say
 from devdns.core.errors import DevdnsError
 
@@ -25,6 +25,7 @@ TURN = 0.1
 def logs(*, state_dir: Path, config: Path | None, follow: bool) -> None:  # noqa: ARG001 - -c is understood by every command
     """Show the last lines of the log."""
     path = state_dir / LOG
+    _check_writer(state_dir, path)
     try:
         stream = path.open("rb")
     except OSError as error:
@@ -38,6 +39,16 @@ def logs(*, state_dir: Path, config: Path | None, follow: bool) -> None:  # noqa
                 say(clean(line.decode("utf-8", "replace").rstrip("\n")))
             else:
                 time.sleep(TURN)
+
+
+def _check_writer(state_dir: Path, path: Path) -> None:
+    """Refuses the log of an earlier run while another devdns writes elsewhere. Only Linux can tell."""
+    pid = record(state_dir).get("pid")
+    with contextlib.suppress(OSError):
+        if is_running(state_dir) and not (path.exists() and Path(f"/proc/{pid}/fd/2").samefile(path)):
+            raise DevdnsError(
+                f"this devdns (pid {pid}) logs to its own terminal", "only devdns up --detach keeps a log"
+            )
 
 
 def _last(stream: BinaryIO) -> list[str]:

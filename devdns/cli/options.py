@@ -43,7 +43,8 @@ def _config_path(_: click.Context, __: click.Parameter, value: Path | None) -> P
 
 def _absolute(path: Path) -> Path:
     path = path.expanduser()
-    return path if path.is_absolute() else here() / path
+    path = path if path.is_absolute() else here() / path
+    return path.resolve() if ".." in path.parts else path  # links in it are the user's own way of telling it
 
 
 debug_option = option(

@@ -1,22 +1,18 @@
-"""`devdns routes`: the table of names, and with `--watch` every change of it as it happens."""
+"""`devdns routes`: the table of names, what could not become one, and the sources that are not well."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
-import time
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
 from devdns.cli.client import Body, Client
 from devdns.cli.options import common, json_option, option
-from devdns.cli.show import conflict_lines, print_json, refusal_lines, route_lines, source_text, target_text
-from devdns.cli.text import clean, say, state_look, style
-
-RECONNECT_SECONDS = 0.2
+from devdns.cli.show import conflict_lines, print_json, reason_lines, refusal_lines, route_lines, trouble_lines
+from devdns.cli.text import say, screen_width
+from devdns.cli.watch import watch_lines
 
 
 @click.command()
@@ -28,40 +24,26 @@ def routes(*, state_dir: Path, config: Path | None, watch: bool, as_json: bool) 
     client = Client(state_dir)
     if watch:
         with contextlib.suppress(KeyboardInterrupt):  # the way to end it
-            _watch(client, as_json=as_json)
+            for line in watch_lines(client, table_lines, as_json=as_json):
+                say(line)
     elif as_json:
         print_json(client.ask("GET", "/api/v1/routes"))
     else:
-        _show(client.ask("GET", "/api/v1/routes"))
+        say(*table_lines(client.ask("GET", "/api/v1/routes")), *trouble_lines(_sources(client)))
 
 
-def _show(body: Body) -> None:
-    lines = [*route_lines(body["routes"]), *conflict_lines(body["conflicts"]), *refusal_lines(body["refusals"])]
-    say(*lines or ["no routes yet - add one with devdns add NAME PORT"])
+def _sources(client: Client) -> list[Body]:
+    found: list[Body] = client.ask("GET", "/api/v1/status")["sources"]
+    return found
 
 
-def _watch(client: Client, *, as_json: bool) -> NoReturn:
-    """Follows the event stream; when control restarts it asks again and goes on."""
-    while True:
-        for event, body in client.events("/api/v1/routes/events"):
-            if as_json:
-                say(json.dumps({"event": event} | body))
-            elif event == "table":
-                _show(body)
-            elif event == "change":
-                _show_change(body)
-        time.sleep(RECONNECT_SECONDS)
-
-
-def _show_change(body: Body) -> None:
-    paint = style(sys.stdout)
-    now = paint(time.strftime("%H:%M:%S"), "dim")
-    for name in body["removed"]:
-        say(f"{now} {paint('-', 'red')} {clean(name)}")
-    for row in body["added"]:
-        state = paint(clean(row["state"]), state_look(row["state"]))
-        reason = f" ({clean(row['reason'])})" if row.get("reason") else ""
-        say(
-            f"{now} {paint('+', 'green')} {clean(row.get('url') or row['name'])}  {clean(target_text(row['targets']))}"
-            f"  {state}{reason}  {clean(source_text(row))}",
-        )
+def table_lines(body: Body) -> list[str]:
+    """The body of `/routes`, for people."""
+    rows = body["routes"]
+    lines = [
+        *route_lines(rows, width=screen_width(sys.stdout)),
+        *reason_lines(rows),
+        *conflict_lines(body["conflicts"]),
+        *refusal_lines(body["refusals"]),
+    ]
+    return lines or ["no routes yet - add one with devdns add NAME PORT"]

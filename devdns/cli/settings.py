@@ -11,12 +11,19 @@ from devdns.core.errors import UsageRefused
 from devdns.core.names import Zones
 
 NAME = "devdns.yml"
+MISNAMED = "devdns.yaml"
 
 
-def find_config(start: Path | None = None) -> Path | None:
+def find_config(start: Path | None = None, name: str = NAME) -> Path | None:
     """The nearest `devdns.yml` in `start` (the working directory) or above it, or None."""
     start = start or here()
-    return next((each / NAME for each in (start, *start.parents) if _is_file(each / NAME)), None)
+    return next((each / name for each in (start, *start.parents) if _is_file(each / name)), None)
+
+
+def mend_name(otherwise: str) -> str:
+    """What helps when there is no `devdns.yml`: another name for the file that was meant, or `otherwise`."""
+    found = find_config(name=MISNAMED)
+    return f"{found} is there: rename it to {NAME}" if found else otherwise
 
 
 def _is_file(path: Path) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from devdns.cli.client import Body, Client
 from devdns.cli.options import common, json_option
-from devdns.cli.show import Row, print_json
+from devdns.cli.show import Row, address_text, print_json
 from devdns.cli.text import clean, duration, say, state_look, style, table
 
 
@@ -36,7 +36,7 @@ def _lines(body: Body) -> list[str]:
         f"{body['routes']} route{'s' * (body['routes'] != 1)}{conflicts}",
         f"zones   {clean(', '.join(body['zones']))}",
         *(
-            f"{role:<7} {clean(' '.join(_address(each) for each in addresses))}"
+            f"{role:<7} {clean(' '.join(map(address_text, addresses)))}"
             for role, addresses in body["listeners"].items()
             if addresses
         ),
@@ -44,11 +44,6 @@ def _lines(body: Body) -> list[str]:
         *_block(("SOURCE", "ROUTES", "STATE"), [_source(each) for each in body["sources"]], 2),
         *(f"{paint('problem', 'red')} {each}" for each in problems),
     ]
-
-
-def _address(pair: list[str | int]) -> str:
-    host, port = pair
-    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
 def _block(header: tuple[str, ...], rows: list[tuple[str, ...]], state: int) -> list[str]:
@@ -67,5 +62,7 @@ def _process(row: Row) -> tuple[str, ...]:
 
 
 def _source(row: Row) -> tuple[str, ...]:
-    why = " - ".join(each for each in (row.get("reason"), row.get("hint")) if each)
+    """Why a source is degraded stands below, as a problem."""
+    said = () if row["state"] == "degraded" else (row.get("reason"), row.get("hint"))
+    why = " - ".join(each for each in said if each)
     return row["source"], str(row["routes"]), row["state"] + (f" ({why})" if why else "")

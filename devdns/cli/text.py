@@ -14,6 +14,7 @@ from typing import TextIO
 
 CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36}
 GAP = "  "
+NARROWEST = 10
 Paint = Callable[..., str]
 
 #: How a route's state looks.
@@ -77,21 +78,30 @@ def table(
     *,
     look: Callable[[int, str], str] = lambda _, cell: cell,
     width: int | None = None,
+    cut: Sequence[int] = (),
 ) -> list[str]:
-    """Aligned lines of clean cells. `look(column, padded)` colours a cell; over `width` the last column is cut."""
+    """Aligned lines of clean cells. `look(column, padded)` colours a cell; over `width` the columns in `cut` give way, in that order."""
     body = [[clean(cell) for cell in row] for row in rows]
     every = [list(header), *body] if header else body
     if not every:
         return []
     sizes = [max(len(row[column]) for row in every) for column in range(len(every[0]))]
     if width is not None:
-        sizes[-1] = max(10, min(sizes[-1], width - sum(sizes[:-1]) - len(GAP) * (len(sizes) - 1)))
+        sizes = _narrowed(sizes, width - len(GAP) * (len(sizes) - 1), cut)
     lines = []
     for row in every:
         cells = [_fit(cell, size) for cell, size in zip(row, sizes, strict=True)]
         shown = cells if header and row is every[0] else [look(column, cell) for column, cell in enumerate(cells)]
         lines.append(GAP.join(shown).rstrip())
     return lines
+
+
+def _narrowed(sizes: list[int], room: int, cut: Sequence[int]) -> list[int]:
+    """No column gets narrower than what still tells something; what is too wide even so is wrapped by the terminal."""
+    sizes = sizes.copy()
+    for column in cut:
+        sizes[column] -= min(max(0, sum(sizes) - room), max(0, sizes[column] - NARROWEST))
+    return sizes
 
 
 def _fit(cell: str, size: int) -> str:

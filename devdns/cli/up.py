@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from devdns.cli import state
-from devdns.cli.client import Client, Unanswered
+from devdns.cli.attach import attached, remembered
+from devdns.cli.client import Client
 from devdns.cli.launch import SUPERVISOR, children_environ, start_detached
 from devdns.cli.options import Switches, common, option
 from devdns.cli.plan import plan
-from devdns.cli.settings import find_config, read_file, read_settings
+from devdns.cli.settings import NAME, find_config, mend_name, read_settings
 from devdns.cli.text import clean, say
 from devdns.core.config import Config
-from devdns.core.errors import NotRunning, UsageRefused
-
-ENDING_SECONDS = 25.0  # what a stopping devdns may take, as for `devdns down`
-TURN = 0.02
+from devdns.core.errors import UsageRefused
 
 
 @click.command()
@@ -44,14 +41,15 @@ def up(
     if detach and in_process:
         raise UsageRefused("--detach and --in-process exclude each other", "leave one of them out")
     path = config or find_config()
-    if _attached(state_dir, path):
+    variables = {f"DEVDNS_{name.upper()}": value for name, value in flags.items() if value is not None}
+    if attached(state_dir, path, variables):
         return 0
-    environ = dict(os.environ) | {f"DEVDNS_{name.upper()}": value for name, value in flags.items() if value is not None}
+    environ = dict(os.environ) | variables
     settings, count = read_settings(path, environ)
     state.prepare(state_dir)
     wanted = plan(settings, state_dir=state_dir, config_path=path, platform=sys.platform, debug=switches.debug)
     environ = children_environ(environ, settings, wanted)
-    _greet(path, count, settings)
+    _greet(path, count, settings, remembered(state_dir))
     if in_process:
         from devdns.app import run_in_process  # noqa: PLC0415 - every part is imported by that, and only then
 
@@ -72,42 +70,11 @@ def _become_supervisor(environ: dict[str, str]) -> NoReturn:
     os.execve(SUPERVISOR[0], SUPERVISOR, environ)  # noqa: S606 - no shell is wanted
 
 
-def _greet(path: Path | None, count: int, config: Config) -> None:
-    """Says which file counts, on stdout before the supervisor's own lines."""
+def _greet(path: Path | None, count: int, config: Config, others: list[str]) -> None:
+    """Says which files count, on stdout before the supervisor's own lines."""
     zones = ", ".join(config.zones)
     if path:
         say(f"zone {zones}  {count} route{'s' * (count != 1)} from {clean(path)}")
     else:
-        say(f"zone {zones}  no devdns.yml here or above; see devdns add")
-
-
-def _attached(state_dir: Path, path: Path | None) -> bool:
-    """One devdns per state folder: the file goes to the one that runs. False when none does, or it just ends."""
-    until = time.monotonic() + ENDING_SECONDS
-    while state.is_running(state_dir):
-        try:
-            _attach(state_dir, path)
-        except (NotRunning, Unanswered):
-            if time.monotonic() > until:
-                raise
-            time.sleep(TURN)
-        else:
-            return True
-    return False
-
-
-def _attach(state_dir: Path, path: Path | None) -> None:
-    """The file becomes one more source of the running devdns; raises what its client does."""
-    if state.record(state_dir).get("stopping"):
-        raise NotRunning(f"devdns with the state folder {str(state_dir)!r} is stopping", "wait, or end it with kill -9")
-    client = Client(state_dir)
-    if path is None:
-        client.ask("GET", "/healthz")
-        say(f"devdns is already running with the state folder {clean(state_dir)}")
-        return
-    ignored = read_file(path, routes_only=True).ignored
-    new = client.ask("POST", "/api/v1/files", {"path": str(path)})["attached"]
-    say(f"devdns is already running{'; attached' if new else ' with'} {clean(path)}")
-    if new and ignored:
-        keys = clean(", ".join(ignored))
-        say(f"warning: only the routes of an attached file count, not its {keys}", stream=sys.stderr)
+        say(f"zone {zones}  no {NAME} here or above; {clean(mend_name('see devdns add'))}")
+    say(*(f"and those from {clean(each)}, attached earlier" for each in others if each != str(path)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -68,6 +69,10 @@ def test_busy_default_ports_are_evaded(temporary):
     assert ran.code == 0, ran
     assert "-p 5300 " not in ran.out
     assert "api.dev.test:8080" not in ran.out
+    for port in (5300, 8080):
+        assert re.search(
+            rf"^  port {port} is taken by .+ \(pid [0-9]+\), so it is [0-9]+ this time$", ran.out, re.MULTILINE
+        )
 
 
 def test_variables_and_files_of_the_user_do_not_matter(temporary, tmp_path):
@@ -88,8 +93,10 @@ def test_it_runs_until_stopped_and_leaves_nothing(temporary, number):
     )
     try:
         said = _until(process, "Ctrl-C")
+        said += (line := process.stdout.readline())
         (folder,) = temporary.iterdir()
         assert "api.dev.test" in run("routes", "--state-dir", folder).out
+        assert line.endswith(f" explain api --state-dir {folder}\n")
         children = [int(each) for each in _children(folder)]
         os.killpg(process.pid, number)  # a terminal signals the whole group
         rest = process.stdout.read()

@@ -79,6 +79,17 @@ def test_wrong_files(empty, command, text, lines):
     assert not (empty / "state").exists()
 
 
+def test_a_file_with_another_ending_is_noticed(empty):
+    (empty / "devdns.yaml").write_text("routes: {api: 5173}\n")
+    ran = run("config", "check", cwd=empty)
+    assert (ran.code, ran.error) == (
+        2,
+        f"no devdns.yml here or above - {empty / 'devdns.yaml'} is there: rename it to devdns.yml",
+    )
+    up = run("up", "--dns", "192.0.2.1:53", cwd=empty, DEVDNS_STATE_DIR=empty / "state")
+    assert "devdns.yaml is there: rename it to devdns.yml" in up.out
+
+
 def test_the_problems_of_a_file_as_json(empty):
     (empty / "devdns.yml").write_text("rotes: {}\n")
     ran = run("config", "check", "--json", cwd=empty)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,6 +93,40 @@ def test_two_at_once_are_one(project):
     codes = sorted(each.returncode for each in both)
     assert codes in ([0, 0], [0, 2]), outs
     assert len(record(project / "state")["processes"]) == 3
+
+
+def test_flags_that_come_too_late_are_said_to(project):
+    started = up(project, "--detach", "--workers", "2")
+    listening = re.search(r"dns (\S+)  http (\S+)", started.out)
+    dns, http = listening.groups()
+    again = run("up", "--detach", "--dns", dns, "--http", http, cwd=project, DEVDNS_STATE_DIR=project / "state")
+    assert (again.code, again.err) == (0, "")
+    asked = ("--dns", "127.0.0.1:1", "--http", "127.0.0.1:2", "--zone", "other.test", "--workers", "1")
+    late = run("up", "--detach", *asked, cwd=project, DEVDNS_STATE_DIR=project / "state")
+    assert late.code == 0
+    assert [line.partition(" - ")[0] for line in late.err.splitlines()] == [
+        "warning: --zone does not count here: its zone is dev.test",
+        f"warning: --dns does not count here: it listens on {dns}",
+        f"warning: --http does not count here: it listens on {http}",
+        "warning: --workers does not count here: it has 2",
+    ]
+    wrong = run("up", "--dns", "nowhere", cwd=project, DEVDNS_STATE_DIR=project / "state")
+    assert (wrong.code, wrong.out) == (2, "")
+
+
+def test_an_attached_file_is_told_when_it_comes_back(project):
+    up(project, "--detach")
+    other = project / "other"
+    other.mkdir()
+    (other / "devdns.yml").write_text("routes: {extra: 7000}\n")
+    attached = run("up", "-c", "../other/../other/devdns.yml", cwd=other, DEVDNS_STATE_DIR=project / "state")
+    assert attached.out == f"devdns is already running; attached {other / 'devdns.yml'}\n"
+    run("down", "--state-dir", project / "state")
+    again = up(project, "--detach")
+    assert again.out.splitlines()[:2] == [
+        f"zone dev.test  1 route from {project / 'devdns.yml'}",
+        f"and those from {other / 'devdns.yml'}, attached earlier",
+    ]
 
 
 def test_up_while_another_ends_starts_anew(project):

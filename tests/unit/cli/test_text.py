@@ -63,9 +63,17 @@ def test_a_table_without_rows_is_nothing():
     assert table([]) == []
 
 
-def test_a_screen_cuts_the_last_column_only():
-    lines = table([("name", "x" * 50)], width=30)
-    assert lines == ["name  " + "x" * 21 + "..."]
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (None, "name  " + "x" * 20 + "  " + "y" * 20),
+        (44, "name  " + "x" * 13 + "...  " + "y" * 20),
+        (36, "name  xxxxxxx...  " + "y" * 15 + "..."),
+        (1, "name  xxxxxxx...  yyyyyyy..."),
+    ],
+)
+def test_a_screen_takes_from_one_column_after_the_other(width, line):
+    assert table([("name", "x" * 20, "y" * 20)], width=width, cut=(1, 2)) == [line]
     assert screen_width(io.StringIO()) is None
 
 
