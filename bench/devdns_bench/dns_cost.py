@@ -107,9 +107,9 @@ def free_port() -> int:
 
 
 def said(*command: str) -> str:
-    """The first line a program prints about itself."""
+    """The first line with a number in it that a program prints about itself."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own fixed commands
-    return (done.stdout or done.stderr).partition("\n")[0].strip()
+    return next((line.strip() for line in (done.stdout + done.stderr).splitlines() if re.search(r"\d", line)), "?")
 
 
 @contextlib.contextmanager
@@ -183,6 +183,15 @@ def measure(contender: Contender, asked: Path, load: str, seconds: int) -> Cost:
     return Cost(used / found["completed"] * 1e6, found["per second"], int(found["lost"]))
 
 
+def available(names: list[str]) -> Iterator[str]:
+    """Those that are installed; says which are left out."""
+    for name in names:
+        if name == "devdns" or shutil.which(name):
+            yield name
+        else:
+            say(f"{name}: left out, not installed")
+
+
 def run(options: argparse.Namespace) -> None:
     """Starts every contender, loads them in turn, prints rows as they come and the medians at the end."""
     costs: dict[str, list[Cost]] = {}
@@ -190,10 +199,7 @@ def run(options: argparse.Namespace) -> None:
         where = Path(folder)
         asked = questions(where, options.load, options.seed)
         contenders = []
-        for name in options.servers.split(","):
-            if name != "devdns" and not shutil.which(name):
-                say(f"{name}: left out, not installed")
-                continue
+        for name in available(options.servers.split(",")):
             contenders.append(servers.enter_context(SERVERS[name](where, options.routes)))
             os.sched_setaffinity(contenders[-1].pid, {SERVER_CORE})
             say(f"{name}: {contenders[-1].version}")

@@ -54,7 +54,7 @@ class Message(ctypes.Structure):
 
 
 class Batch:
-    """Room for one batch of `sock`. A slot is a message's number, where it begins in `room`, and its sender's address in `names`.
+    """Room for one batch of `sock`. A slot is a message's number, where it and what follows its ID begin in `room`, and its sender's address in `names`.
 
     `lengths` says of each message how much of it `send` sends. Slices of a memory map are bytes at once and can be assigned,
     which no bytearray or memoryview does as cheaply.
@@ -65,7 +65,8 @@ class Batch:
         self.names = mmap.mmap(-1, SIZE * NAME)
         start, end = ADDRESS[sock.family]
         self.slots = tuple(
-            (number, number * ROOM, slice(number * NAME + start, number * NAME + end)) for number in range(SIZE)
+            (number, number * ROOM, number * ROOM + 2, slice(number * NAME + start, number * NAME + end))
+            for number in range(SIZE)
         )
         self._socket = sock.fileno()
         self._vectors = (Vector * SIZE)()
@@ -77,13 +78,14 @@ class Batch:
             message.header.name, message.header.name_length = names + number * NAME, NAME
             message.header.vectors, message.header.vector_count = ctypes.addressof(vector), 1
         self.lengths = memoryview(self._vectors).cast("B").cast("P")[1::2]
-        self._whole = memoryview(self.lengths.tobytes()).cast("P")
+        self._all_vectors = memoryview(self._vectors).cast("B")
+        self._empty = bytes(self._vectors)
         sizes = memoryview(self._messages).cast("B").cast("I")
         self._sizes = sizes[Message.size.offset // sizes.itemsize :: ctypes.sizeof(Message) // sizes.itemsize]
 
     def receive(self) -> list[int]:
         """The sizes of the messages that wait, at most `SIZE`. Never waits itself: raises BlockingIOError, or OSError."""
-        self.lengths[:] = self._whole
+        self._all_vectors[:] = self._empty
         count: int = _libc.recvmmsg(self._socket, self._at[0], SIZE, socket.MSG_DONTWAIT, None)
         if count < 0:
             raise _failure()

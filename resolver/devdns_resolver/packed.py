@@ -22,38 +22,38 @@ Packed = tuple[bytes, Cell, int, bytes, bytes, bool]
 Answers = dict[bytes, Packed]
 
 
-def normal(data: bytes) -> bytes:
-    """The key of a query as far as it can be made without parsing it.
+def normal(body: bytes) -> bytes:
+    """The key of a query, of which `body` follows the ID, as far as it can be made without parsing it.
 
     The lower-cased part ends with the first zero byte, at the latest the one that ends the question's name: length bytes
     (below 64) do not change. `storable` says for which queries the trailing bytes are a cookie indeed; whoever shares all
     bytes before them with such a query has a cookie there too.
     """
-    end = data.find(b"\0", HEADER)
-    key = data[2:HEADER] + data[HEADER:end].lower() + data[end:]
-    return key[:-8] + NO_COOKIE if data[-12:-8] == COOKIE else key
+    start = HEADER - 2
+    end = body.find(b"\0", start)
+    key = body[:start] + body[start:end].lower() + body[end:]
+    return key[:-8] + NO_COOKIE if body[-12:-8] == COOKIE else key
 
 
 def storable(data: bytes, query: Query, reply: bytes) -> bool:
-    """Whether `normal(data)` stands for exactly the queries that get this reply."""
+    """Whether `normal` of it stands for exactly the queries that get this reply."""
     if query.question is None or len(data) > MAX_SIZE or len(reply) > MAX_SIZE:
         return False
     cookie = query.edns.cookie if query.edns else None
     return cookie == ((len(data) - 8, len(data)) if data[-12:-8] == COOKIE else None)
 
 
-def find(answers: Answers, data: bytes) -> Packed | None:
-    """What is kept for a query that is not in `answers` as it is spelled. Counts no hit."""
-    key = data[2:-8].lower() + NO_COOKIE if data[-12:-8] == COOKIE else data[2:].lower()
-    found = answers.get(key)
+def find(answers: Answers, body: bytes) -> Packed | None:
+    """What is kept for a query that is not in `answers` as it is spelled, from what follows its ID. Counts no hit."""
+    found = answers.get(body[:-8].lower() + NO_COOKIE if body[-12:-8] == COOKIE else body.lower())
     if found is None or not found[5]:  # a type such as HTTPS (65) holds a byte that looks like a letter
-        found = answers.get(normal(data))
+        found = answers.get(normal(body))
     return found
 
 
 def recall(answers: Answers, data: bytes) -> bytes | None:
     """The reply to such a query, or None."""
-    found = find(answers, data)
+    found = find(answers, data[2:])
     if found is None:
         return None
     _, hits, end, head, tail, _ = found
@@ -63,7 +63,7 @@ def recall(answers: Answers, data: bytes) -> bytes | None:
 
 def keep(answers: Answers, data: bytes, name_end: int, reply: bytes, hits: Cell) -> None:
     """Keeps a reply under its query's key, with the question spelled as in the key."""
-    key = normal(data)
+    key = normal(data[2:])
     name = slice(HEADER - 2, name_end - 2)
     head, tail = reply[2:HEADER], reply[name_end:]
     rest = key[: name.start] + key[name.stop :]

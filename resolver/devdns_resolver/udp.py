@@ -96,27 +96,28 @@ class BatchListener(UdpListener):
         except OSError:
             return  # read empty; or another's ICMP error, which says nothing about this socket
         began, first, silent = perf_counter(), 0, 0
-        for size, (number, at, source) in zip(sizes, batch.slots, strict=False):
+        for size, (number, at, body, source) in zip(sizes, batch.slots, strict=False):
             vantage = vantages.get(names[source]) or responder.vantage(self._desk, names[source])
-            found = vantage.answers.get(room[at + 2 : at + size])
+            asked = room[body : at + size]
+            found = vantage.answers.get(asked)
             if found is not None:
-                found[1][0] += 1
-                end = at + 2 + len(found[0])
-                room[at + 2 : end] = found[0]
+                message, hits = found[0], found[1]
+                hits[0] += 1
+                end = body + len(message)
+                room[body:end] = message
                 lengths[number] = end - at
                 continue
-            data = room[at : at + size]
-            found = find(vantage.answers, data)
+            found = find(vantage.answers, asked)
             if found is not None:  # the name stays, as it was spelled
                 _, hits, name_end, head, tail, _ = found
                 hits[0] += 1
-                room[at + 2 : at + HEADER] = head
+                room[body : at + HEADER] = head
                 lengths[number] = end = name_end + len(tail)
                 room[at + name_end : at + end] = tail
                 continue
             responder.counters.unsent += batch.send(first, number)  # they need not wait for one that must be built
             caller = UdpCaller(self.send_late, address_of(batch.names[number * NAME : (number + 1) * NAME], family))
-            reply = responder.build(vantage, data, caller)
+            reply = responder.build(vantage, room[at : at + size], caller)
             first = number + (reply is None)
             if reply is None:
                 silent += 1
@@ -132,6 +133,6 @@ class BatchListener(UdpListener):
     def _tell(self, queries: QueryLog, count: int, took: float) -> None:
         """Notes the replies of a batch; where there was none, the length is still that of the room."""
         batch = self._batch
-        for number, at, source in batch.slots[:count]:
+        for number, at, _, source in batch.slots[:count]:
             if (length := batch.lengths[number]) != ROOM:
                 queries.note("udp", batch.names[source], batch.room[at : at + length], took)

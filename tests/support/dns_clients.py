@@ -14,6 +14,8 @@ import dns.rdatatype
 import dns.resolver
 import pycares
 
+from support.debian import unpacked
+from support.parts import need_root
 from support.ports import free_port
 from support.waiting import wait_until
 
@@ -131,3 +133,76 @@ cache-size=1000
 server=/test/127.0.0.1#{upstream}
 """)
     return _forwarder(["dnsmasq", "-k", "-C", str(where / "dnsmasq.conf")], port, where / "dnsmasq.log")
+
+
+def bind(upstream: int, where: Path) -> contextlib.AbstractContextManager[int]:
+    """BIND 9 that sends `test.` to the resolver on 127.0.0.1:`upstream`, without validation."""
+    port = free_port()
+    (where / "named.conf").write_text(f"""
+options {{
+  directory "{where}";
+  pid-file none;
+  session-keyfile none;
+  listen-on port {port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  recursion yes;
+  dnssec-validation no;
+  qname-minimization strict;
+}};
+controls {{ }};
+zone "test" {{ type forward; forward only; forwarders {{ 127.0.0.1 port {upstream}; }}; }};
+""")
+    named = unpacked("bind9") / "usr/sbin/named"
+    return _forwarder([str(named), "-g", "-n", "1", "-c", str(where / "named.conf")], port, where / "named.log")
+
+
+#: systemd-resolved has its settings at one place, its state at another, and a user of its own: all of it private here.
+RESOLVED = """
+mount -t tmpfs none /etc/systemd
+cp resolved.conf /etc/systemd/resolved.conf
+mount -t tmpfs none /run
+mkdir /run/systemd
+mount --bind passwd /etc/passwd
+mount --bind group /etc/group
+exec "$@"
+"""
+
+
+def resolved(upstream: int, where: Path) -> contextlib.AbstractContextManager[int]:
+    """systemd-resolved with the resolver on 127.0.0.1:`upstream` as its only server, keeping what it hears."""
+    need_root("a mount namespace for systemd-resolved")
+    port = free_port()
+    (where / "resolved.conf").write_text(f"""
+[Resolve]
+DNS=127.0.0.1:{upstream}
+FallbackDNS=
+Domains=~.
+DNSSEC=no
+DNSOverTLS=no
+LLMNR=no
+MulticastDNS=no
+Cache=yes
+CacheFromLocalhost=yes
+ReadEtcHosts=no
+DNSStubListener=no
+DNSStubListenerExtra=127.0.0.1:{port}
+""")
+    for name, line in (
+        ("passwd", "systemd-resolve:x:65533:65533::/:/bin/false\n"),
+        ("group", "systemd-resolve:x:65533:\n"),
+    ):
+        (where / name).write_text(Path("/etc", name).read_text() + line)
+    root = unpacked("systemd-resolved", "libsystemd-shared")
+    libraries = ":".join({str(path.parent) for path in root.rglob("libsystemd-shared*.so")})
+    entered = [
+        "unshare",
+        "--mount",
+        "env",
+        f"--chdir={where}",
+        f"LD_LIBRARY_PATH={libraries}",
+        "sh",
+        "-ec",
+        RESOLVED,
+        "sh",
+    ]
+    return _forwarder([*entered, str(root / "lib/systemd/systemd-resolved")], port, where / "resolved.log")

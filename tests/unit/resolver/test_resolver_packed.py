@@ -139,5 +139,5 @@ def test_sources_are_remembered_in_bounds() -> None:
 
 def test_the_key_leaves_types_alone() -> None:
     """Type 65 and type 97 differ by the bit that makes letters small."""
-    assert normal(wire.query("API.dev.test", 65)) == normal(wire.query("api.dev.test", 65))
-    assert normal(wire.query("api.dev.test", 65)) != normal(wire.query("api.dev.test", 97))
+    assert normal(wire.query("API.dev.test", 65)[2:]) == normal(wire.query("api.dev.test", 65)[2:])
+    assert normal(wire.query("api.dev.test", 65)[2:]) != normal(wire.query("api.dev.test", 97)[2:])
