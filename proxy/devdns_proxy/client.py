@@ -280,13 +280,9 @@ class Client(Exchange):
             self._let_go()
             self._fail("it took the request and sent no answer in time", timed_out=True)
 
-    def idle(self) -> bool:
-        """True when ending the connection loses no request that has arrived whole, and no response."""
-        return self._state == READY and not self.slow()
-
-    def slow(self) -> bool:
-        """True when it is the client that holds up what is in hand: its body is not whole, or it does not read."""
-        return self._body is not None or self.transport.get_write_buffer_size() > 0
+    def waits(self) -> bool:
+        """True when it is the client's turn: to send a request or the rest of one, or to read."""
+        return self._state == READY or self._body is not None or self.transport.get_write_buffer_size() > 0
 
     def _retire(self) -> None:
         super()._retire()

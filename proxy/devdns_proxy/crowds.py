@@ -1,7 +1,7 @@
 """How many connections one client address may hold, so that no client takes the descriptors of all.
 
-An address at its limit gets room by losing the oldest of its connections that waits for the client: for a request first, else for
-the rest of a body or for the client to read. Where all of them wait for services, a new one is refused. Tunnels do not count.
+An address at its limit gets room by losing the oldest of its connections that waits for the client: for a request, for the rest
+of one, or for it to read. Where all of them wait for services, a new one is refused. Tunnels do not count.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ class Crowds:
     def _room(self, crowd: dict[Client, None], address: str) -> bool:
         if len(crowd) < self._limits.connections_loopback and ip_address(address.partition("%")[0]).is_loopback:
             return True
-        lost = next((each for each in crowd if each.idle()), None) or next(
-            (each for each in crowd if each.slow()), None
-        )
+        lost = next((each for each in crowd if each.waits()), None)
         if lost is None:
             return False
         del crowd[lost]

@@ -24,7 +24,7 @@ class Limits(Struct, frozen=True, gc=False):
     handshake_time: float = 10.0
     reply_time: float = 300.0
     opening: int = 5
-    settle_time: float = 0.01
+    settle_time: float = 0.005
     avoid_time: float = 2.0
     pool_idle: float = 4.0
     pool_size: int = 64

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 class Line:
     """The requests that wait for a connection to `target`, each with the time it came, and the connections opened for them.
 
-    A new connection is young until its first response is complete, it is gone, or `settle_time` has passed: nothing
+    A new connection is young until a response comes, it is gone, or `settle_time` has passed: nothing
     tells when a service accepts it. Dials and young connections together are at most `Limits.opening`.
     """
 

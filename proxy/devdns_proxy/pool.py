@@ -100,12 +100,16 @@ class Pool:
         left = self._open.pop(upstream.target) - 1
         if left:
             self._open[upstream.target] = left
-        line = self.lines.get(upstream.target)
-        if line is not None:
-            line.settle(upstream)
+        self.settle(upstream)
         idle = self._idle.get(upstream.target, [])
         if upstream in idle:
             idle.remove(upstream)
+
+    def settle(self, upstream: Upstream) -> None:
+        """The service has certainly accepted this connection, or it is gone."""
+        line = self.lines.get(upstream.target)
+        if line is not None:
+            line.settle(upstream)
 
     def tidy(self, line: Line) -> None:
         """Forgets a line that is over."""

@@ -124,6 +124,7 @@ class Upstream(asyncio.Protocol):
 
     def _begin(self, client: Exchange, reply: Reply, rest: bytes) -> None:
         """The longer way: framing as the client's version needs it."""
+        self._context.pool.settle(self)
         old = client.minor == b"0"
         body = self._frame(client, reply, old=old)
         keep = client.may_keep() and not (old and isinstance(body, Chunked | UntilClose))
