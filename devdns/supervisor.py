@@ -296,7 +296,8 @@ class Supervisor:
         writer.setblocking(False)
         self._writer = writer
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup: the end of the terminal is not ours
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, *(() if ignored else (signal.SIGHUP,))):
             signal.signal(number, lambda *_: None)
         self._selector.register(self._signals, selectors.EVENT_READ)
 
@@ -350,8 +351,12 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         return Supervisor(Plan.parse(environ["DEVDNS_PLAN"]), environ, sys.stdout).run()
     except DevdnsError as error:
-        print(f"devdns: {error}", file=sys.stderr)  # noqa: T201 - the one line for the person
-        return error.exit_code
+        code, line = error.exit_code, str(error)
+    except OSError as error:
+        code, line = 1, f"{error.filename or 'the system'}: {error.strerror or error}"
+    with contextlib.suppress(OSError):
+        print(f"devdns: {line}", file=sys.stderr, flush=True)  # noqa: T201 - the one line for the person
+    return code
 
 
 if __name__ == "__main__":
