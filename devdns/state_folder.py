@@ -8,6 +8,7 @@ use. The folder is the working directory, so that names are relative. Standard l
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import pwd
@@ -24,6 +25,7 @@ NOBODY = 65534
 LAST_ID = 2**32 - 2  # the last one means none
 LOCK, RECORD = "supervisor.lock", "supervisor.json"
 SOCKETS = ("control", "snapshots", "web")
+MOST = 64 << 20
 LOCK_BOUND = 0.2  # a command that looks whether one runs holds the lock for an instant
 MEND = "give another one with --state-dir DIR"
 User = tuple[int, int]
@@ -138,6 +140,18 @@ def refuse_foreign(folder: Path) -> None:
         raise UsageRefused(f"state folder {str(folder.resolve())!r} can be written by others", MEND)
 
 
+def read_regular(path: Path) -> bytes:
+    """The bytes of a plain file; raises OSError for anything else, and never waits as for a FIFO."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        if found.st_size > MOST:
+            raise OSError(errno.EFBIG, "over 64 MB long", str(path))
+        return file.read(MOST)
+
+
 def hand_over(folder: Path, to: User | None) -> None:
     """Gives a state folder that is root's, and the plain files in it, to its user.
 
@@ -155,7 +169,11 @@ def hand_over(folder: Path, to: User | None) -> None:
 
 def hold_lock() -> int:
     """The lock of the working directory, held while the descriptor is open; raises `UsageRefused` when another holds it."""
-    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        where = str(Path.cwd() / LOCK)
+        raise UsageRefused(f"{where!r} cannot be opened: {error.strerror}", f"remove it, or {MEND}") from None
     until = time.monotonic() + LOCK_BOUND
     while True:
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from devdns.core.errors import UsageRefused
-from devdns.state_folder import refuse_foreign
+from devdns.state_folder import read_regular, refuse_foreign
 
 LOCK = "supervisor.lock"
 RECORD = "supervisor.json"
@@ -96,7 +96,7 @@ def _home(uid: int) -> Path:
 def is_running(state_dir: Path) -> bool:
     """True while a supervisor holds the lock of the folder."""
     try:
-        lock = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -111,8 +111,8 @@ def is_running(state_dir: Path) -> bool:
 def record(state_dir: Path) -> dict[str, Any]:
     """What the supervisor wrote about itself; empty when it did not yet, or cannot be read."""
     try:
-        found = json.loads((state_dir / RECORD).read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(read_regular(state_dir / RECORD))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -46,7 +46,10 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object a request carries; answers 413, 415 or 400 otherwise."""
     if request.content_type != JSON:
         raise web.HTTPUnsupportedMediaType(text=f"the body must be {JSON}")
-    body = msgspec.json.decode(await request.read())
+    try:
+        body = msgspec.json.decode(await request.read())
+    except RecursionError:
+        raise web.HTTPBadRequest(text="the body is nested too deep") from None
     if not isinstance(body, dict):
         raise web.HTTPBadRequest(text="the body must be a JSON object")
     return body

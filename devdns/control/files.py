@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from devdns.state_folder import read_regular
+
 RECORD = Path("attached.json")
 
 log = structlog.get_logger()
@@ -17,10 +19,10 @@ log = structlog.get_logger()
 def read(record: Path = RECORD) -> list[str]:
     """The paths in the record, in the order of attaching; a record that cannot be read is logged and counts as empty."""
     try:
-        return msgspec.json.decode(record.read_bytes(), type=list[str])
+        return msgspec.json.decode(read_regular(record), type=list[str])
     except FileNotFoundError:
         return []
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         log.warning("attached files forgotten", path=str(record), reason=str(error))
         return []
 

@@ -7,8 +7,10 @@ cannot be a route now (its zone is gone, say) is refused and stays in the file.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
+import stat
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -93,13 +95,21 @@ class ManualRoutes:
         if self._kept is None:
             self._sweep()
             try:
-                with self.path.open("rb") as file:
-                    data = file.read(MAX_SIZE + 1)
+                data = self._read()
             except FileNotFoundError:
                 self._kept = _Kept({})
                 return self._kept
             self._kept = self._decoded(data)
         return self._kept
+
+    def _read(self) -> bytes:
+        """Opened without waiting, as for a FIFO; raises OSError for what is no plain file."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a plain file", str(self.path))
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(MAX_SIZE + 1)
 
     def _decoded(self, data: bytes) -> _Kept:
         """What the bytes hold; a file that is none of ours is set aside and named in the trouble."""
