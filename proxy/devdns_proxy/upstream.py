@@ -7,7 +7,9 @@ connection, is one look-up and one write; everything else takes the longer way, 
 from __future__ import annotations
 
 import asyncio
+import os
 import select
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -26,6 +28,7 @@ log = structlog.get_logger()
 
 #: What some services say before they close an idle connection; it is no answer to anybody.
 GOODBYE = b"HTTP/1.1 408 "
+MOST_READ = 65_536
 
 
 class Upstream(asyncio.Protocol):
@@ -263,7 +266,19 @@ class Upstream(asyncio.Protocol):
                 client.transport.write(end)
             self._finish(client, b"")
 
+    def _read_last(self) -> None:
+        """Reads what the kernel still has when writing fails: a service that answers early and closes resets the connection."""
+        if self.transport.get_extra_info("sslcontext") is not None:
+            return
+        self._keep = False
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        with suppress(OSError):
+            while self.client is not None and (data := os.read(descriptor, MOST_READ)):
+                self.data_received(data)
+
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self.client is not None:
+            self._read_last()
         client, self.client = self.client, None
         self._context.pool.drop(self)
         if client is None:

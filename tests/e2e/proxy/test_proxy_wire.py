@@ -6,7 +6,7 @@ import asyncio
 import re
 
 import pytest
-from support.http_proxy import BOUND, GET, INSTANCE, LAST, OK, answering, backend, route, running, stage
+from support.http_proxy import BOUND, GET, INSTANCE, LAST, OK, answering, backend, listening, route, running, stage
 
 from devdns.core.frames import Hello
 from devdns.core.routes import State
@@ -352,6 +352,28 @@ async def test_a_service_that_dies_in_the_middle_is_seen_to(answer):
         assert b"\r\n0\r\n" not in got
 
 
+@pytest.mark.parametrize("answer", [*CUT, reply(b"Transfer-Encoding: chunked", body=b"4\r\npart\r\n0\r\n")])
+async def test_a_broken_response_does_not_look_whole_to_http_10(answer):
+    go = asyncio.Event()
+
+    async def conversation(_, wire):
+        await wire.head()
+        await wire.send(answer)
+        await go.wait()
+
+    async with (
+        backend(conversation) as service,
+        running(route("api", service.port)) as proxy,
+        await proxy.connect() as wire,
+    ):
+        await wire.send(b"GET / HTTP/1.0\r\nHost: api.dev.test\r\n\r\n")
+        if b"xyz" not in answer:
+            await wire.until(b"part")
+        go.set()
+        with pytest.raises(ConnectionResetError):
+            await wire.rest()
+
+
 async def test_bytes_after_a_response_are_never_shown():
     async with stage(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil") as (proxy, service):
         async with await proxy.connect() as wire:
@@ -465,6 +487,29 @@ async def test_an_early_answer_ends_the_connection_after_it():
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"\r\nConnection: close\r\n" in answer
         assert answer.endswith(b"no")
+
+
+@pytest.mark.parametrize("body", [b"no", b"n" * 90_000])
+async def test_an_early_answer_passes_although_the_service_reads_no_more(body):
+    """It closes with bytes unread, so its kernel sends a reset: our next write fails while the answer is here unread."""
+    early = reply(b"Content-Length: %d" % len(body), b"Connection: close", body=body, status=b"413 Too Large")
+    upload = b"z" * 3_000_000
+    with listening() as listener:
+        async with running(route("api", listener.getsockname()[1])) as proxy, asyncio.timeout(BOUND):
+            loop = asyncio.get_running_loop()
+            for _ in range(20):
+                sending = asyncio.create_task(
+                    proxy.say(
+                        request(b"POST / HTTP/1.1", b"Content-Length: 3000000", b"Connection: close", body=upload)
+                    )
+                )
+                connection, _ = await loop.sock_accept(listener)
+                with connection:
+                    assert await loop.sock_recv(connection, 4_096)
+                    await loop.sock_sendall(connection, early)
+                got = await sending
+                assert got.startswith(b"HTTP/1.1 413 Too Large\r\n")
+                assert got.endswith(HEAD_END + body)
 
 
 # Problems
