@@ -8,7 +8,6 @@ use. The folder is the working directory, so that names are relative. Standard l
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import pwd
@@ -25,7 +24,6 @@ NOBODY = 65534
 LAST_ID = 2**32 - 2  # the last one means none
 LOCK, RECORD = "supervisor.lock", "supervisor.json"
 SOCKETS = ("control", "snapshots", "web")
-MOST = 64 << 20
 LOCK_BOUND = 0.2  # a command that looks whether one runs holds the lock for an instant
 MEND = "give another one with --state-dir DIR"
 User = tuple[int, int]
@@ -138,18 +136,6 @@ def refuse_foreign(folder: Path) -> None:
         raise UsageRefused(f"state folder {str(folder.resolve())!r} belongs to uid {found.st_uid}", MEND)
     if found.st_mode & 0o022:
         raise UsageRefused(f"state folder {str(folder.resolve())!r} can be written by others", MEND)
-
-
-def read_regular(path: Path) -> bytes:
-    """The bytes of a plain file; raises OSError for anything else, and never waits as for a FIFO."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "not a plain file", str(path))
-        if found.st_size > MOST:
-            raise OSError(errno.EFBIG, "over 64 MB long", str(path))
-        return file.read(MOST)
 
 
 def hand_over(folder: Path, to: User | None) -> None:

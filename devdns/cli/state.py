@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from devdns.core.errors import UsageRefused
-from devdns.state_folder import read_regular, refuse_foreign
+from devdns.core.plain_file import read_regular
+from devdns.state_folder import refuse_foreign
 
 LOCK = "supervisor.lock"
 RECORD = "supervisor.json"

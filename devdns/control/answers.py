@@ -46,10 +46,7 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object a request carries; answers 413, 415 or 400 otherwise."""
     if request.content_type != JSON:
         raise web.HTTPUnsupportedMediaType(text=f"the body must be {JSON}")
-    try:
-        body = msgspec.json.decode(await request.read())
-    except RecursionError:
-        raise web.HTTPBadRequest(text="the body is nested too deep") from None
+    body = msgspec.json.decode(await request.read())
     if not isinstance(body, dict):
         raise web.HTTPBadRequest(text="the body must be a JSON object")
     return body
@@ -68,10 +65,12 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refusal(400, one_line(error), _kind(error))
     except (msgspec.DecodeError, UnicodeError) as error:
         return refusal(400, f"the body is not JSON: {error}")
+    except RecursionError:
+        return refusal(400, "the body is nested too deep")
     except OSError as error:
         if isinstance(error, ConnectionError):
             raise
-        log.exception("state not written", path=request.path)
+        log.warning("state not written", path=request.path, error=str(error))
         return refusal(507, f"cannot write {error.filename or 'the state folder'}: {error.strerror}")
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)

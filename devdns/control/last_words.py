@@ -16,9 +16,9 @@ import structlog
 from msgspec import Struct
 
 from devdns.core.names import Claim
+from devdns.core.plain_file import read_regular
 from devdns.core.routes import Route
 from devdns.core.store import Owner
-from devdns.state_folder import read_regular
 
 FOLDER = Path("last")
 PAUSE = 0.1  # seconds between two writes, which gather a burst of statements

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from devdns.state_folder import read_regular
+from devdns.core.plain_file import read_regular
 
 RECORD = Path("supervisor.json")
 

@@ -29,7 +29,6 @@ from devdns.core.routes import Change, Route, RouteTable, Target
 from devdns.core.sources import Provider, Refusal, Statement
 from devdns.core.store import RouteStore
 
-MAX_PATH = 4096
 OWN_SERVICE = "name the port of your own service"
 UNIX_SOCKETS = ("control.sock", "snapshots.sock", "web.sock")
 
@@ -231,7 +230,7 @@ class Registry:
 
 def _attachable(path: str) -> str:
     """The path in normal form; raises `FileRefused` when it is not an absolute one of a file."""
-    if not Path(path).is_absolute() or "\0" in path or len(path) > MAX_PATH:
+    if not Path(path).is_absolute() or "\0" in path or len(path) > files.MAX_PATH:
         raise FileRefused(f"{path[:200]!r} is not an absolute path", "write it like /home/me/shop/devdns.yml")
     if not Path(path).is_file():
         raise FileRefused(f"{path!r} is not a file that devdns can read")

@@ -7,10 +7,8 @@ cannot be a route now (its zone is gone, say) is refused and stays in the file.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import secrets
-import stat
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +19,7 @@ from msgspec import Struct
 
 from devdns.core.errors import DevdnsError
 from devdns.core.names import Claim, Zones, parse_claim
+from devdns.core.plain_file import read_regular
 from devdns.core.routes import Options, Route
 from devdns.core.routes_file import bind, read_line
 from devdns.core.sources import Refusal, Statement, Trouble
@@ -80,6 +79,8 @@ class ManualRoutes:
                 routes.append(self._route(name, entry))
             except DevdnsError as error:
                 refusals.append(Refusal(self.path.name, name, error.message.replace("\n", "; "), error.hint))
+            except RecursionError:
+                refusals.append(Refusal(self.path.name, name, "it is nested too deep"))
         return Statement(tuple(routes), tuple(refusals))
 
     def _route(self, name: str, entry: Mapping[str, Any]) -> Route:
@@ -95,21 +96,12 @@ class ManualRoutes:
         if self._kept is None:
             self._sweep()
             try:
-                data = self._read()
+                data = read_regular(self.path, MAX_SIZE + 1)
             except FileNotFoundError:
                 self._kept = _Kept({})
                 return self._kept
             self._kept = self._decoded(data)
         return self._kept
-
-    def _read(self) -> bytes:
-        """Opened without waiting, as for a FIFO; raises OSError for what is no plain file."""
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise OSError(errno.EINVAL, "not a plain file", str(self.path))
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(MAX_SIZE + 1)
 
     def _decoded(self, data: bytes) -> _Kept:
         """What the bytes hold; a file that is none of ours is set aside and named in the trouble."""

@@ -98,3 +98,8 @@ def test_what_is_no_file_is_no_record(folder, make):
     with capture_logs() as logs:
         assert files.read() == []
     assert len(logs) == 1
+
+
+def test_paths_that_cannot_be_are_not_followed(folder):
+    files.write(["x.yml", "", "/a\0b", "/" + "a" * 5000, "/a"])
+    assert files.read() == ["/a"]
