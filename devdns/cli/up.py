@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -22,6 +22,8 @@ from devdns.cli.settings import find_config, read_file, read_settings
 from devdns.cli.text import clean, say
 from devdns.core.config import Config
 from devdns.core.errors import NotRunning, UsageRefused
+from devdns.state_folder import Held
+from devdns.supervisor import HELD
 
 ENDING_SECONDS = 25.0  # what a stopping devdns may take, as for `devdns down`
 TURN = 0.02
@@ -50,18 +52,32 @@ def up(
     settings, count = read_settings(path, environ)
     state.prepare(state_dir)
     wanted = plan(settings, state_dir=state_dir, config_path=path, platform=sys.platform, debug=switches.debug)
+    wanted["detached"] = detach
     environ = children_environ(environ, settings, wanted)
     _greet(path, count, settings)
     if in_process:
-        from devdns.app import run_in_process  # noqa: PLC0415 - every part is imported by that, and only then
+        return _in_process(settings, path, wanted, state_dir)
+    return _detached(environ, state_dir, path) if detach else _become_supervisor(environ)
 
+
+def _in_process(settings: Config, path: Path | None, wanted: dict[str, Any], state_dir: Path) -> int:
+    from devdns.app import run_in_process  # noqa: PLC0415 - every part is imported by that, and only then
+
+    try:
         return run_in_process(settings, str(path) if path else None, wanted)
-    return _detached(environ, state_dir) if detach else _become_supervisor(environ)
+    except Held:  # another one was quicker
+        if _attached(state_dir, path):
+            return 0
+        raise
 
 
-def _detached(environ: dict[str, str], state_dir: Path) -> int:
+def _detached(environ: dict[str, str], state_dir: Path, path: Path | None) -> int:
     """What already goes wrong is told here, since nobody watches the log of a detached devdns."""
     code = start_detached(environ, state_dir)
+    if code == HELD:  # another one was quicker
+        if _attached(state_dir, path):
+            return 0
+        raise NotRunning(f"another devdns held the state folder {str(state_dir)!r} and ended", "run it again")
     if code == 0:
         for problem in Client(state_dir).ask("GET", "/api/v1/status")["problems"]:
             say(f"problem {clean(problem)}", stream=sys.stderr)

@@ -43,13 +43,13 @@ def _beside_control(environ: Mapping[str, str]) -> dict[str, str]:
     """For root: the user of control's folder, or `DEVDNS_RUN_AS`. The folder is entered, as that user may not walk to it."""
     if os.geteuid() != 0:
         return {}
-    given, sockets = environ.get("DEVDNS_RUN_AS"), Path(environ["DEVDNS_SNAPSHOTS"])
+    given, sockets = environ.get("DEVDNS_RUN_AS"), Path(environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock"))
     if given and not re.fullmatch(r"[0-9]{1,9}:[0-9]{1,9}", given):
         raise UsageRefused(f"DEVDNS_RUN_AS is {given!r}, which is not UID:GID", "write it like 1000:1000")
     if not sockets.parent.is_dir():  # control comes later, and root's folder will be nobody's
         return {} if given else _run_as(sudo_caller(environ) or (NOBODY, NOBODY))
     os.chdir(sockets.parent)
-    relative = {"DEVDNS_SNAPSHOTS": sockets.name, "DEVDNS_WEB": Path(environ["DEVDNS_WEB"]).name}
+    relative = {"DEVDNS_SNAPSHOTS": sockets.name, "DEVDNS_WEB": Path(environ.get("DEVDNS_WEB", "web.sock")).name}
     return relative if given else relative | _run_as(user_of(environ, Path()))
 
 
