@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ class Stack(Indoors):
 
     def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:
         self._parts: list[Part] = [make(name, environ, inherited) for name in ("control", "resolver", "proxy")]
-        self.groups = tuple(group for part in self._parts for group in part.groups)
+        self.groups: tuple[int, ...] | None = tuple(group for part in self._parts for group in part.groups or ())
         self._inherited = inherited
 
     async def start(self) -> None:
@@ -35,7 +36,8 @@ class Stack(Indoors):
             await part.start()
         listening = self._inherited.listening
         where = "  ".join(f"{role} {' '.join(map(show, listening[role]))}" for role in listening if listening[role])
-        print(f"ready  {where}", flush=True)  # noqa: T201 - the word the command promises
+        with suppress(OSError):  # who reads it may be gone
+            print(f"ready  {where}", flush=True)  # noqa: T201 - the word the command promises
 
     async def stop(self) -> None:
         for part in reversed(self._parts):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
 import socket
 import stat
 import time
@@ -20,6 +21,7 @@ from devdns.core.errors import UsageRefused
 from devdns.listeners import bind_unix
 
 NOBODY = 65534
+LAST_ID = 2**32 - 2  # the last one means none
 LOCK, RECORD = "supervisor.lock", "supervisor.json"
 SOCKETS = ("control", "snapshots", "web")
 LOCK_BOUND = 0.2  # a command that looks whether one runs holds the lock for an instant
@@ -27,13 +29,18 @@ MEND = "give another one with --state-dir DIR"
 User = tuple[int, int]
 
 
+class Held(UsageRefused):
+    """Another devdns runs with this state folder."""
+
+
 class StateFolder:
     """The working directory, held by this process until `release`. `user` is (uid, gid) when root, else None.
 
-    Raises `UsageRefused` when the folder is somebody else's, or another devdns holds it.
+    Raises `UsageRefused` when the folder is somebody else's, `Held` when another devdns holds it.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
+        refuse_foreign(Path())
         self.user = user_of(environ, Path())
         hand_over(Path(), self.user)
         with self.acting():
@@ -65,7 +72,10 @@ class StateFolder:
         """Replaces `supervisor.json`, whole or not at all; a full disk costs the record, not the stack."""
         with self.acting(), contextlib.suppress(OSError):
             fresh = Path(f".{RECORD}.{os.getpid()}")
-            fresh.write_text(text, encoding="utf-8")
+            fresh.unlink(missing_ok=True)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
+                file.write(text)
             fresh.replace(RECORD)
 
     def release(self) -> None:
@@ -84,13 +94,48 @@ def user_of(environ: Mapping[str, str], folder: Path) -> User | None:
     """
     if os.geteuid() != 0:
         return None
-    caller = environ.get("SUDO_UID", ""), environ.get("SUDO_GID", "")
-    found = folder.stat()
-    if not all(each.isdigit() and int(each) for each in caller):
-        return (found.st_uid, found.st_gid) if found.st_uid else (NOBODY, NOBODY)
-    if found.st_uid not in (0, int(caller[0])):
+    caller, found = sudo_caller(environ), folder.stat()
+    if caller is None:
+        return (found.st_uid, own_group(found.st_uid, found.st_gid)) if found.st_uid else (NOBODY, NOBODY)
+    if found.st_uid not in (0, caller[0]):
         raise UsageRefused(f"state folder {str(folder.resolve())!r} belongs to uid {found.st_uid}", MEND)
-    return int(caller[0]), int(caller[1])
+    return caller
+
+
+def sudo_caller(environ: Mapping[str, str]) -> User | None:
+    """Who called sudo, None when nobody did (root itself is nobody here); raises `UsageRefused` for what sudo never says."""
+    numbers = []
+    for variable in ("SUDO_UID", "SUDO_GID"):
+        said = environ.get(variable) or "0"
+        if not (said.isascii() and said.isdigit() and int(said) <= LAST_ID):
+            raise UsageRefused(f"{variable} is {said!r}, which is no number of a user or group", f"unset {variable}")
+        numbers.append(int(said))
+    uid, gid = numbers
+    return (uid, own_group(uid, gid)) if uid else None
+
+
+def own_group(uid: int, gid: int) -> int:
+    """The group to run as: never root's, in whose stead the user's primary one is taken."""
+    if gid:
+        return gid
+    try:
+        return pwd.getpwuid(uid).pw_gid or NOBODY
+    except KeyError:
+        return NOBODY
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raises `UsageRefused` for a folder where somebody else may put a socket or a token in the place of ours.
+
+    Root may use the folder of another user, as that user, unless yet others may write there.
+    """
+    found, us = folder.stat(), os.geteuid()
+    if found.st_uid == us:
+        return
+    if us:
+        raise UsageRefused(f"state folder {str(folder.resolve())!r} belongs to uid {found.st_uid}", MEND)
+    if found.st_mode & 0o022:
+        raise UsageRefused(f"state folder {str(folder.resolve())!r} can be written by others", MEND)
 
 
 def hand_over(folder: Path, to: User | None) -> None:
@@ -110,7 +155,11 @@ def hand_over(folder: Path, to: User | None) -> None:
 
 def hold_lock() -> int:
     """The lock of the working directory, held while the descriptor is open; raises `UsageRefused` when another holds it."""
-    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        where = str(Path.cwd() / LOCK)
+        raise UsageRefused(f"{where!r} cannot be opened: {error.strerror}", f"remove it, or {MEND}") from None
     until = time.monotonic() + LOCK_BOUND
     while True:
         try:
@@ -120,7 +169,7 @@ def hold_lock() -> int:
                 time.sleep(LOCK_BOUND / 20)
                 continue
             os.close(lock)
-            raise UsageRefused(
+            raise Held(
                 f"another devdns runs with the state folder {str(Path.cwd())!r}",
                 "stop it with devdns down, or give --state-dir",
             ) from None

@@ -21,13 +21,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from devdns import bridges
 from devdns.core.errors import DevdnsError
 from devdns.doors import Doors, Named
 from devdns.listeners import Listeners, Wanted, open_listeners, show
-from devdns.state_folder import StateFolder
+from devdns.state_folder import Held, StateFolder
 
 ROLES = {"resolver": "dns", "proxy": "http"}  # whose sockets a part is given
 GRACE = 10.0  # seconds for a child to drain before it is killed
@@ -36,6 +36,11 @@ MAX_DELAY = 5.0
 START_BOUND = 15.0
 FILES = 65_536
 READY = b"R"
+HELD = 75  # EX_TEMPFAIL of sysexits.h: to whoever waits for a detached start, another devdns was quicker
+#: Variables that we set for the children; whatever stood there before means nothing.
+OURS = frozenset(
+    {f"DEVDNS_{word}" for word in ["PLAN", "SOCKETS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "WEB"]}
+)
 SETTLE = 0.05  # a bridge that comes up changes several times
 LINE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM
 
@@ -47,12 +52,15 @@ class Plan:
     state_dir: Path
     listeners: tuple[Wanted, ...]
     workers: int = 1
+    config: str | None = None
+    detached: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Plan:
         row = json.loads(text)
         wanted = tuple(Wanted.parse(each) for each in row["listeners"])
-        return cls(Path(row["state_dir"]), wanted, int(row.get("workers", 1)))
+        workers, config = int(row.get("workers", 1)), row.get("config")
+        return cls(Path(row["state_dir"]), wanted, workers, config, bool(row.get("detached")))
 
 
 @dataclass
@@ -80,7 +88,7 @@ class Supervisor:
     def __init__(self, plan: Plan, environ: Mapping[str, str], out: TextIO) -> None:
         self._plan = plan
         self._out = out
-        self._environ = {key: value for key, value in environ.items() if key != "DEVDNS_PLAN"}
+        self._environ = {key: value for key, value in environ.items() if key not in OURS}
         self._selector = selectors.DefaultSelector()
         self._children: list[Child] = []
         self._listeners = Listeners()
@@ -296,7 +304,8 @@ class Supervisor:
         writer.setblocking(False)
         self._writer = writer
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup: the end of the terminal is not ours
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, *(() if ignored else (signal.SIGHUP,))):
             signal.signal(number, lambda *_: None)
         self._selector.register(self._signals, selectors.EVENT_READ)
 
@@ -345,13 +354,27 @@ def outcome(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
+def attach(plan: Plan, environ: Mapping[str, str]) -> NoReturn:
+    """Another `devdns up` was quicker: begins anew as the command, which gives our file to that one."""
+    config = ("-c", plan.config) if plan.config else ()
+    command = (sys.executable, "-P", "-m", "devdns.cli.main", "up", "--state-dir", str(plan.state_dir), *config)
+    os.execve(sys.executable, command, {key: value for key, value in environ.items() if key not in OURS})  # noqa: S606 - no shell
+
+
 def main(environ: Mapping[str, str]) -> int:
     """Runs the plan in `DEVDNS_PLAN`; returns the exit code."""
+    plan = Plan.parse(environ["DEVDNS_PLAN"])
     try:
-        return Supervisor(Plan.parse(environ["DEVDNS_PLAN"]), environ, sys.stdout).run()
+        return Supervisor(plan, environ, sys.stdout).run()
+    except Held:
+        return HELD if plan.detached else attach(plan, environ)
     except DevdnsError as error:
-        print(f"devdns: {error}", file=sys.stderr)  # noqa: T201 - the one line for the person
-        return error.exit_code
+        code, line = error.exit_code, str(error)
+    except OSError as error:
+        code, line = 1, f"{error.filename or 'the system'}: {error.strerror or error}"
+    with contextlib.suppress(OSError):
+        print(f"devdns: {line}", file=sys.stderr, flush=True)  # noqa: T201 - the one line for the person
+    return code
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import click
 from devdns import __version__
 from devdns.cli.options import Switches, debug_option
 from devdns.cli.text import ReaderGone, clean, say, style
-from devdns.core.errors import DevdnsError
+from devdns.core.errors import DevdnsError, UsageRefused
 
 #: Subcommand -> where it lives, in the order of `devdns --help`.
 COMMANDS = {
@@ -81,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.ClickException, DevdnsError) as error:
         return _refuse(error, switches)
+    except UnicodeEncodeError as error:  # a word that was not UTF-8 reached what only speaks that
+        _complain(f"{str(error.object)[:80]!r} is not valid UTF-8 - see devdns --help")
+        return UsageRefused.exit_code
     except Exception as error:  # noqa: BLE001 - the edge: whatever happens, one line and no traceback unless asked for
         return _surprise(error, switches)
     return done if isinstance(done, int) else 0

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from devdns.core.errors import UsageRefused
+from devdns.core.plain_file import read_regular
+from devdns.state_folder import refuse_foreign
 
 LOCK = "supervisor.lock"
 RECORD = "supervisor.json"
@@ -27,9 +29,16 @@ def default_state_dir(environ: Mapping[str, str] = os.environ, euid: int | None 
     if base := environ.get("XDG_STATE_HOME"):
         return Path(base, "devdns")
     caller = environ.get("SUDO_UID", "")
-    if (os.geteuid() if euid is None else euid) == 0 and caller.isdigit() and int(caller):
-        return Path(pwd.getpwuid(int(caller)).pw_dir, ".local", "state", "devdns")
+    if (os.geteuid() if euid is None else euid) == 0 and caller.isdecimal() and int(caller):
+        return Path(_passwd_home(int(caller)), ".local", "state", "devdns")
     return Path.home() / ".local" / "state" / "devdns"
+
+
+def _passwd_home(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except (KeyError, OverflowError):
+        raise UsageRefused(f"SUDO_UID is '{uid}', which is no user here", MEND) from None
 
 
 def here() -> Path:
@@ -46,6 +55,7 @@ def prepare(path: Path) -> None:
         for missing in [each for each in (*reversed(path.parents), path) if not each.is_dir()]:
             missing.mkdir(PRIVATE, exist_ok=True)
             hand_over(missing)
+        refuse_foreign(path)
         _check_ours(path)
         if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o077:
             path.chmod(PRIVATE)
@@ -80,14 +90,14 @@ def hand_over(path: Path) -> None:
 def _home(uid: int) -> Path:
     try:
         return Path(pwd.getpwuid(uid).pw_dir)
-    except KeyError:
+    except (KeyError, OverflowError):
         return Path("/nonexistent")
 
 
 def is_running(state_dir: Path) -> bool:
     """True while a supervisor holds the lock of the folder."""
     try:
-        lock = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -102,8 +112,8 @@ def is_running(state_dir: Path) -> bool:
 def record(state_dir: Path) -> dict[str, Any]:
     """What the supervisor wrote about itself; empty when it did not yet, or cannot be read."""
     try:
-        found = json.loads((state_dir / RECORD).read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(read_regular(state_dir / RECORD))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

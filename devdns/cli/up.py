@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -21,7 +23,9 @@ from devdns.cli.plan import plan
 from devdns.cli.settings import NAME, find_config, mend_name, read_settings
 from devdns.cli.text import clean, say
 from devdns.core.config import Config
-from devdns.core.errors import UsageRefused
+from devdns.core.errors import NotRunning, UsageRefused
+from devdns.state_folder import Held
+from devdns.supervisor import HELD
 
 
 @click.command()
@@ -42,24 +46,39 @@ def up(
         raise UsageRefused("--detach and --in-process exclude each other", "leave one of them out")
     path = config or find_config()
     variables = {f"DEVDNS_{name.upper()}": value for name, value in flags.items() if value is not None}
-    if attached(state_dir, path, variables):
+    attach = partial(attached, state_dir, path, variables)
+    if attach():
         return 0
     environ = dict(os.environ) | variables
     settings, count = read_settings(path, environ)
     state.prepare(state_dir)
     wanted = plan(settings, state_dir=state_dir, config_path=path, platform=sys.platform, debug=switches.debug)
+    wanted["detached"] = detach
     environ = children_environ(environ, settings, wanted)
     _greet(path, count, settings, remembered(state_dir))
     if in_process:
-        from devdns.app import run_in_process  # noqa: PLC0415 - every part is imported by that, and only then
+        return _in_process(settings, path, wanted, attach)
+    return _detached(environ, state_dir, attach) if detach else _become_supervisor(environ)
 
+
+def _in_process(settings: Config, path: Path | None, wanted: dict[str, Any], attach: Callable[[], bool]) -> int:
+    from devdns.app import run_in_process  # noqa: PLC0415 - every part is imported by that, and only then
+
+    try:
         return run_in_process(settings, str(path) if path else None, wanted)
-    return _detached(environ, state_dir) if detach else _become_supervisor(environ)
+    except Held:  # another one was quicker
+        if attach():
+            return 0
+        raise
 
 
-def _detached(environ: dict[str, str], state_dir: Path) -> int:
+def _detached(environ: dict[str, str], state_dir: Path, attach: Callable[[], bool]) -> int:
     """What already goes wrong is told here, since nobody watches the log of a detached devdns."""
     code = start_detached(environ, state_dir)
+    if code == HELD:  # another one was quicker
+        if attach():
+            return 0
+        raise NotRunning(f"another devdns held the state folder {str(state_dir)!r} and ended", "run it again")
     if code == 0:
         for problem in Client(state_dir).ask("GET", "/api/v1/status")["problems"]:
             say(f"problem {clean(problem)}", stream=sys.stderr)

@@ -65,10 +65,12 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refusal(400, one_line(error), _kind(error))
     except (msgspec.DecodeError, UnicodeError) as error:
         return refusal(400, f"the body is not JSON: {error}")
+    except RecursionError:
+        return refusal(400, "the body is nested too deep")
     except OSError as error:
         if isinstance(error, ConnectionError):
             raise
-        log.exception("state not written", path=request.path)
+        log.warning("state not written", path=request.path, error=str(error))
         return refusal(507, f"cannot write {error.filename or 'the state folder'}: {error.strerror}")
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)

@@ -45,6 +45,12 @@ class Api:
         self._listening = listening
         self._heartbeat = heartbeat
         self._started = monotonic()
+        registry.listeners = self._addresses
+
+    def _addresses(self) -> list[tuple[str, int]]:
+        """Where this devdns listens."""
+        own = processes.listeners(processes.record()) or self._listening
+        return [address for each in own.values() for address in each]
 
     def application(self, guard: Middleware) -> web.Application:
         """The API behind one door."""
@@ -119,8 +125,7 @@ class Api:
         registry, name = self._registry, request.match_info["name"]
         claim = parse_claim(name, registry.zones)
         route = bind(read_line(name, await body_of(request)), claim, source="manual", origin=ORIGIN)
-        own = processes.listeners(processes.record()) or self._listening
-        registry.refuse_loops(route.targets, [address for each in own.values() for address in each])
+        registry.refuse_loops(route.targets, registry.listeners())
         new = await asyncio.shield(registry.put(route))
         beaten = registry.store.beaten(claim)
         body = {

@@ -9,7 +9,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from devdns.core.plain_file import read_regular
+
 RECORD = Path("attached.json")
+MAX_PATH = 4096
 
 log = structlog.get_logger()
 
@@ -17,12 +20,13 @@ log = structlog.get_logger()
 def read(record: Path = RECORD) -> list[str]:
     """The paths in the record, in the order of attaching; a record that cannot be read is logged and counts as empty."""
     try:
-        return msgspec.json.decode(record.read_bytes(), type=list[str])
+        paths = msgspec.json.decode(read_regular(record), type=list[str])
     except FileNotFoundError:
         return []
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         log.warning("attached files forgotten", path=str(record), reason=str(error))
         return []
+    return [path for path in paths if path.startswith("/") and "\0" not in path and len(path) <= MAX_PATH]
 
 
 def write(paths: Iterable[str], record: Path = RECORD) -> None:

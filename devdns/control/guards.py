@@ -13,14 +13,22 @@ from devdns.control import peers
 from devdns.control.answers import Handler, refusal
 from devdns.control.gate import Asked, Gate
 
+#: Set by the proxy on each request, never by our own client.
+PROXIED = ("Devdns-Hop", "Forwarded")
+
 
 def local() -> Middleware:
-    """Lets in our own user, root and the owner of the state folder."""
+    """Lets in our own user, root and the owner of the state folder, but nobody through the proxy.
+
+    The proxy runs as our own user: a route that leads to this socket would make any web page a trusted peer.
+    """
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         sock = request.transport.get_extra_info("socket") if request.transport else None
         peer = peers.uid(sock)
+        if any(field in request.headers for field in PROXIED):
+            return refusal(403, "what comes through the proxy may not control this devdns")
         if peers.trusted(peer):
             return await handler(request)
         return refusal(403, f"user id {peer} may not control this devdns")

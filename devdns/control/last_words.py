@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import structlog
 from msgspec import Struct
 
+from devdns.core.names import Claim
+from devdns.core.plain_file import read_regular
 from devdns.core.routes import Route
+from devdns.core.store import Owner
 
 FOLDER = Path("last")
 PAUSE = 0.1  # seconds between two writes, which gather a burst of statements
@@ -28,6 +32,7 @@ class Record(Struct, frozen=True):
     run: str
     source: str
     routes: tuple[Route, ...]
+    arrivals: tuple[tuple[Claim, str, int], ...] = ()
 
 
 class LastWords:
@@ -36,20 +41,33 @@ class LastWords:
     def __init__(self, run: str, folder: Path = FOLDER) -> None:
         self._run = run
         self._folder = folder
-        self._late: dict[str, tuple[Route, ...]] = {}
+        self._late: dict[str, Record] = {}
         self._writing: asyncio.Task[None] | None = None
 
     def recall(self, source: str) -> tuple[Route, ...]:
         """What `source` said last in this run; nothing when it never spoke or the record cannot be read."""
-        try:
-            record = msgspec.msgpack.decode(self._path(source).read_bytes(), type=Record)
-        except (OSError, msgspec.MsgspecError):
-            return ()
-        return record.routes if (record.run, record.source) == (self._run, source) else ()
+        record = self._read(self._path(source))
+        return record.routes if record and record.source == source else ()
 
-    def keep(self, source: str, routes: tuple[Route, ...]) -> None:
+    def arrivals(self) -> dict[str, dict[Owner, int]]:
+        """Who came when, by source, in this run: between equals the first one keeps its name."""
+        try:
+            records = [self._read(path) for path in self._folder.iterdir() if not path.suffix]
+        except OSError:
+            return {}
+        return {each.source: {(claim, owner): came for claim, owner, came in each.arrivals} for each in records if each}
+
+    def _read(self, path: Path) -> Record | None:
+        try:
+            record = msgspec.msgpack.decode(read_regular(path), type=Record)
+        except (OSError, ValueError, msgspec.MsgspecError, RecursionError):
+            return None
+        return record if record.run == self._run else None
+
+    def keep(self, source: str, routes: tuple[Route, ...], arrivals: Mapping[Owner, int] | None = None) -> None:
         """Writes soon, outside the loop; the newest statement of a source wins."""
-        self._late[source] = routes
+        came = tuple((claim, owner, number) for (claim, owner), number in (arrivals or {}).items())
+        self._late[source] = Record(self._run, source, routes, came)
         if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write_soon())
 
@@ -65,13 +83,13 @@ class LastWords:
             await asyncio.sleep(PAUSE)
         self._writing = None
 
-    def _write(self, late: dict[str, tuple[Route, ...]]) -> None:
+    def _write(self, late: dict[str, Record]) -> None:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            for source, routes in late.items():
+            for source, record in late.items():
                 path = self._path(source)
                 fresh = path.with_suffix(".new")
-                fresh.write_bytes(msgspec.msgpack.encode(Record(self._run, source, routes)))
+                fresh.write_bytes(msgspec.msgpack.encode(record))
                 fresh.replace(path)
         except OSError as error:
             log.warning("last words not kept", error=str(error))

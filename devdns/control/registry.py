@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from devdns.control import files
 from devdns.control.checks import check_all
@@ -25,10 +26,10 @@ from devdns.core.errors import DevdnsError, TargetRefused
 from devdns.core.frames import SLICE
 from devdns.core.names import Claim, Zones
 from devdns.core.routes import Change, Route, RouteTable, Target
-from devdns.core.sources import Provider, Refusal
+from devdns.core.sources import Provider, Refusal, Statement
 from devdns.core.store import RouteStore
 
-MAX_PATH = 4096
+OWN_SERVICE = "name the port of your own service"
 UNIX_SOCKETS = ("control.sock", "snapshots.sock", "web.sock")
 
 log = structlog.get_logger()
@@ -46,6 +47,25 @@ class FileProviders(Protocol):
     """Makes the provider of a routes file; an attached one brings routes only."""
 
     def __call__(self, path: str, *, routes_only: bool = False) -> Provider: ...
+
+
+class OwnSockets:
+    """Our Unix sockets as files, so that no other path, link or mount of one passes for somebody else's."""
+
+    def __init__(self) -> None:
+        self._real = {os.path.realpath(name) for name in UNIX_SOCKETS}
+        self._files = {found for found in map(_file, UNIX_SOCKETS) if found}
+
+    def has(self, path: str) -> bool:
+        return _file(path) in self._files or os.path.realpath(path) in self._real
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a string in, two numbers out
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 class FileRefused(DevdnsError):
@@ -75,6 +95,8 @@ class Registry:
         self.store = RouteStore()
         self.events = Events()
         self.sources = Sources(self.store, self._published)
+        self.sources.screen = self._screened
+        self.listeners: Callable[[], list[Address]] = list
         self.tell: Callable[[Change], None] = lambda _: None
         self._manual = manual
         self._file_provider = file_provider
@@ -164,11 +186,24 @@ class Registry:
 
     def refuse_loops(self, targets: Iterable[Target], listeners: Iterable[Address]) -> None:
         """Raises `TargetRefused` for a target that is devdns itself."""
-        own = {os.path.realpath(name) for name in UNIX_SOCKETS}
+        own = OwnSockets()
         for target in targets:
-            found = loop(target, listeners, own, self.zones)
+            found = loop(target, listeners, own.has, self.zones)
             if found:
-                raise TargetRefused(f"target {str(target)!r}: {found}", "name the port of your own service")
+                raise TargetRefused(f"target {str(target)!r}: {found}", OWN_SERVICE)
+
+    def _screened(self, word: Statement) -> Statement:
+        """What leads back to devdns itself is refused, whoever says it."""
+        listeners, own = self.listeners(), OwnSockets()
+        kept: list[Route] = []
+        refused: list[Refusal] = []
+        for route in word.routes:
+            found = next(filter(None, (loop(each, listeners, own.has, self.zones) for each in route.targets)), None)
+            if found is None:
+                kept.append(route)
+            else:
+                refused.append(Refusal(route.origin, route.name, found, OWN_SERVICE))
+        return replace(word, routes=tuple(kept), refusals=(*word.refusals, *refused)) if refused else word
 
     async def attach(self, path: str) -> bool:
         """Adds a routes file as one more source, heard on return; True when it is new. Raises `FileRefused`."""
@@ -195,7 +230,7 @@ class Registry:
 
 def _attachable(path: str) -> str:
     """The path in normal form; raises `FileRefused` when it is not an absolute one of a file."""
-    if not Path(path).is_absolute() or "\0" in path or len(path) > MAX_PATH:
+    if not Path(path).is_absolute() or "\0" in path or len(path) > files.MAX_PATH:
         raise FileRefused(f"{path[:200]!r} is not an absolute path", "write it like /home/me/shop/devdns.yml")
     if not Path(path).is_file():
         raise FileRefused(f"{path!r} is not a file that devdns can read")

@@ -16,8 +16,8 @@ import structlog
 
 from devdns.control import peers
 from devdns.core.errors import FrameRefused
-from devdns.core.frames import SLICE, Figures, Frame, FrameReader, Hello, Resync, encode, slices
-from devdns.core.routes import Change, RouteTable
+from devdns.core.frames import SLICE, Figures, Frame, FrameReader, Hello, Resync, encode, encoded
+from devdns.core.routes import Change, Route, RouteTable
 
 #: What one follower may owe us: some tables of 100,000 routes (about 20 MB each) would be over it, a busy minute is not.
 MOST_OWED = 8 << 20
@@ -54,11 +54,14 @@ class Snapshots:
         """Tells every follower. A change too big for a frame is told as a whole table."""
         if not self.following:
             return
-        if len(change.added) + len(change.removed) > SLICE:
+        try:
+            frame = encode(change) if len(change.added) + len(change.removed) <= SLICE else None
+        except FrameRefused:  # few routes, but large ones
+            frame = None
+        if frame is None:
             for feed in list(self.following):
                 feed.tell_table()
             return
-        frame = encode(change)
         for feed in list(self.following):
             feed.tell(frame)
 
@@ -142,15 +145,24 @@ class Feed(asyncio.Protocol):
             self._table = asyncio.get_running_loop().create_task(self._send_tables())
 
     async def _send_tables(self) -> None:
-        while self._again:
-            self._again = False
-            for part in slices(self._snapshots.table()):
-                await self._writable.wait()
-                self._transport.write(encode(part))
-                await asyncio.sleep(0)  # other followers, requests and providers between two slices
-        self._transport.write(b"".join(self._late))
+        """Sends until nothing newer is wanted; a follower that cannot be told is dropped, so that it asks anew."""
+        try:
+            while self._again:
+                self._again = False
+                for frame in encoded(self._snapshots.table(), _left_out):
+                    await self._writable.wait()
+                    self._transport.write(frame)
+                    await asyncio.sleep(0)  # other followers, requests and providers between two slices
+            self._transport.write(b"".join(self._late))
+        except Exception:
+            log.exception("follower dropped", reason="the table cannot be told")
+            self.drop()
         self._late.clear()
         self._table = None
+
+
+def _left_out(route: Route) -> None:
+    log.error("route left out", name=route.name, source=route.source, reason="it is too large for a frame")
 
 
 async def listen(sock: socket, protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:

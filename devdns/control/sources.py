@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -24,6 +25,8 @@ LONGEST_PAUSE = 30.0
 #: Sources whose first statements are not the whole: services answer one after the other.
 GRADUAL = frozenset({"mdns"})
 SETTLED = 3.0  # seconds; RFC 6762 section 6 lets a service wait half a second, and a lost packet is asked for again
+AGAIN = "see devdns logs; it is tried again by itself"
+BROKEN = 5  # pauses
 
 log = structlog.get_logger()
 
@@ -48,7 +51,10 @@ class _Recalled(Struct):
 
 
 class Sources:
-    """All sources by name. `pause` is the first wait in seconds before a broken provider is started again; it doubles."""
+    """All sources by name. `pause` is the first wait in seconds before a broken provider is started again; it doubles.
+
+    `screen` may turn routes of a statement into refusals.
+    """
 
     def __init__(self, store: RouteStore, publish: Callable[[Change], None], pause: float = 0.2) -> None:
         self._store = store
@@ -59,10 +65,12 @@ class Sources:
         self._all: dict[str, Source] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+        self.screen: Callable[[Statement], Statement] = lambda word: word
 
     def remember(self, last: LastWords) -> None:
         """From now on every statement is kept, and a source starts with what it said before a crash of control."""
         self._last = last
+        self._store.remember(last.arrivals())
 
     def start(self, provider: Provider) -> None:
         """Watches `provider` from now on; raises ValueError when its source is watched already."""
@@ -71,7 +79,25 @@ class Sources:
             raise ValueError(f"source {name!r} is watched already")
         self._all[name] = Source(name)
         self._recall(name)
-        self._tasks[name] = asyncio.create_task(self._watch(name, provider), name=f"source {name}")
+        self._begin(name, provider)
+
+    def _begin(self, name: str, provider: Provider, after: float = 0.0) -> None:
+        task = asyncio.create_task(self._watch(name, provider, after), name=f"source {name}")
+        task.add_done_callback(partial(self._mourn, name, provider))
+        self._tasks[name] = task
+
+    def _mourn(self, name: str, provider: Provider, task: asyncio.Task[None]) -> None:
+        """A watch that ended against all expectation is never left at that: said, and begun again."""
+        if task.cancelled() or self._tasks.get(name) is not task:
+            return
+        error = task.exception()
+        source = self._all[name]
+        source.state, source.reason, source.hint = "degraded", f"its watch broke: {error!r}", AGAIN
+        source.said += 1
+        self._news.set()
+        self._news = asyncio.Event()
+        self._begin(name, provider, self._pause * BROKEN)
+        log.error("source broke", source=name, error=repr(error))
 
     def _recall(self, name: str) -> None:
         """After a crash of control: what the source said before it, until it speaks (mDNS: until it has settled)."""
@@ -109,6 +135,8 @@ class Sources:
         await _ended([task])
         del self._all[name]
         self._settle(self._store.forget(name))
+        if self._last is not None:
+            self._last.keep(name, ())
 
     async def close(self) -> None:
         """Stops every provider; what they said stays in the table."""
@@ -136,10 +164,11 @@ class Sources:
         """Takes what a source says: into the store and out as a change, or down as its trouble."""
         source = self._all[name]
         if isinstance(word, Statement):
+            word = self.screen(word)
             routes = self._with_recalled(name, word)
             change = self._store.replace(name, routes)
             if self._last is not None:
-                self._last.keep(name, routes)
+                self._last.keep(name, routes, self._store.arrivals(name))
             source.routes, source.refusals = len(self._store.stated(name)), word.refusals
             self._turn(source, "off" if word.absent else "ok", word.absent)
             self._settle(change)
@@ -160,13 +189,14 @@ class Sources:
             tell("source", source=source.source, state=state, reason=reason, hint=hint)
         source.state, source.reason, source.hint = state, reason, hint
 
-    async def _watch(self, name: str, provider: Provider) -> None:
+    async def _watch(self, name: str, provider: Provider, after: float) -> None:
+        await asyncio.sleep(after)
         pause = self._pause
         while True:
             before = self._all[name].said
             reason = await self._listen(name, provider)
             pause = self._pause if self._all[name].said > before else min(pause * 2, LONGEST_PAUSE)
-            self.hear(name, Trouble(reason, "see devdns logs; it is tried again by itself"))
+            self.hear(name, Trouble(reason, AGAIN))
             await asyncio.sleep(pause)
 
     async def _listen(self, name: str, provider: Provider) -> str:

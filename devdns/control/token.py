@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 def load(path: Path) -> str:
     """The token in `path`; a new one is made where there is none, or where others could have read or planted it."""
+    if path.is_dir():
+        raise DevdnsError(f"{str(path)!r} in the state folder is a folder", "remove it")
     with suppress(FileNotFoundError):
         found = _read(path)
         if found:

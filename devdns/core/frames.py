@@ -6,7 +6,7 @@ Control sends `Hello`, the table in `Slice`s, then a `Change` for each generatio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import msgspec
@@ -19,6 +19,7 @@ from devdns.core.settings import Config
 
 VERSION = 1
 SLICE = 1_000
+SLICE_BYTES = 1 << 20  # a follower is dropped when it owes some of these; common ones take a fifth
 MAX_FRAME = 16 << 20
 HEADER = 4
 
@@ -70,6 +71,24 @@ def slices(table: RouteTable) -> Iterator[Slice]:
     starts = range(0, len(routes) or 1, SLICE)
     for start in starts:
         yield Slice(table.generation, tuple(routes[start : start + SLICE]), last=start + SLICE >= len(routes))
+
+
+def encoded(table: RouteTable, left_out: Callable[[Route], None]) -> Iterator[bytes]:
+    """The whole table as frames of about `SLICE_BYTES` at most. A route that alone is over `MAX_FRAME` goes to `left_out`."""
+    for part in slices(table):
+        yield from _cut(part, left_out)
+
+
+def _cut(part: Slice, left_out: Callable[[Route], None]) -> Iterator[bytes]:
+    body, half = _encoder.encode(part), len(part.routes) // 2
+    if half and len(body) > SLICE_BYTES:
+        yield from _cut(Slice(part.generation, part.routes[:half], last=False), left_out)
+        yield from _cut(Slice(part.generation, part.routes[half:], part.last), left_out)
+    elif len(body) > MAX_FRAME:
+        left_out(part.routes[0])
+        yield from _cut(Slice(part.generation, (), part.last), left_out)
+    else:
+        yield len(body).to_bytes(HEADER, "big") + body
 
 
 class FrameReader:

@@ -6,8 +6,7 @@ between equals the first owner keeps a claim until its route leaves; losers are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import count
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -33,7 +32,21 @@ class RouteStore:
         self._claims: dict[Claim, list[_Entry]] = {}
         self._contested: set[Claim] = set()
         self._sources: dict[str, dict[Owner, _Entry]] = {}
-        self._arrivals = count()
+        self._arrivals = 0
+        self._before: dict[str, dict[Owner, int]] = {}
+
+    def remember(self, arrivals: Mapping[str, Mapping[Owner, int]]) -> None:
+        """Who came when, by source, before this store was made: taken up by the first statement of each source."""
+        self._before = {source: dict(each) for source, each in arrivals.items()}
+        self._arrivals = max([self._arrivals, *(1 + most for each in arrivals.values() for most in each.values())])
+
+    def arrivals(self, source: str) -> dict[Owner, int]:
+        """When each owner of a claim in `source` came, as numbers that only grow."""
+        return {owner: entry.place[1] for owner, entry in self._sources.get(source, {}).items()}
+
+    def _arrived(self) -> int:
+        self._arrivals += 1
+        return self._arrivals - 1
 
     def replace(self, source: str, routes: Iterable[Route]) -> Change:
         """States everything `source` says. Returns what changed in the table (false when nothing did).
@@ -85,13 +98,14 @@ class RouteStore:
             if route.source != source:
                 raise ValueError(f"{route.name} says it is from {route.source!r}, not {source!r}")
             pools.setdefault((route.claim, route.owner), []).append(route)
-        entries = {}
+        entries, known = {}, self._before.pop(source, {})
         for owner, members in pools.items():
             old, merged = before.get(owner), pool(members)
             if old is not None and old.route == merged:
                 entries[owner] = old
             else:
-                entries[owner] = _Entry(old.place if old else (strength, next(self._arrivals)), merged)
+                came = old.place[1] if old else known[owner] if owner in known else self._arrived()
+                entries[owner] = _Entry((strength, came), merged)
         return entries
 
     def _settle(self, claims: set[Claim]) -> Change:

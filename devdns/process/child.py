@@ -32,16 +32,18 @@ def main(name: str, environ: Mapping[str, str]) -> int:
     """Runs the part `name` to its end; returns the exit code."""
     logs.configure(name, debug=bool(environ.get("DEVDNS_DEBUG")))
     try:
-        inherited = (
-            standalone.open_sockets(name, environ) if "DEVDNS_STANDALONE" in environ else Inherited.read(environ)
-        )
+        if "DEVDNS_STANDALONE" in environ:
+            inherited, environ = standalone.open_sockets(name, environ)
+        else:
+            inherited = Inherited.read(environ)
         part, loops = make(name, environ, inherited), loop_factory()
         privileges.drop(environ, part.groups)
         if environ.get("DEVDNS_DEBUG"):
             sys.addaudithook(tell_late_import)
         run(serve(part, inherited.supervisor), loops)
     except DevdnsError as error:
-        print(f"devdns {name}: {error}", file=sys.stderr)  # noqa: T201 - the one line for the person
+        with contextlib.suppress(OSError):
+            print(f"devdns {name}: {error}", file=sys.stderr)  # noqa: T201 - the one line for the person
         return error.exit_code
     except Exception as error:
         log.critical("ended by an error of its own", error=repr(error), exc_info=bool(environ.get("DEVDNS_DEBUG")))

@@ -6,13 +6,15 @@ Values come from labels, TXT records and hosts, so control and bidirectional cha
 from __future__ import annotations
 
 import logging
+import os
 import re
-import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
+STDERR = 2
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 #: What every line has, in this order.
 FIRST = ("timestamp", "level", "part", "event")
@@ -20,9 +22,25 @@ _UTC = structlog.processors.TimeStamper(fmt="iso", utc=True)
 SECRET = re.compile(r"token|secret|password|authorization|cookie|(?:^|_)key(?:$|_)", re.IGNORECASE)
 
 
+class Lines:
+    """A logger that writes straight to standard error. A line that cannot be written (a full disk, a reader that left) is lost.
+
+    Nothing may fail because it wanted to say something, and nothing stays in a buffer to fail later.
+    """
+
+    def __init__(self, *_: object) -> None:
+        """Takes what structlog gives its loggers, and needs none of it."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):
+            os.write(STDERR, message.encode("utf-8", "backslashreplace") + b"\n")
+
+    log = debug = info = warn = warning = error = err = critical = fatal = failure = exception = msg
+
+
 def configure(part: str, *, debug: bool = False) -> None:
     """Sets structlog up for this process; every event carries `part` (the process's role)."""
-    terminal = sys.stderr.isatty()
+    terminal = os.isatty(STDERR)
     clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if terminal else _UTC
     renderer = (
         structlog.dev.ConsoleRenderer(pad_event_to=0, pad_level=False)
@@ -40,7 +58,7 @@ def configure(part: str, *, debug: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=Lines,
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(part=part)

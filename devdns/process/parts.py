@@ -41,12 +41,12 @@ DRAIN = 8.0  # seconds for requests in flight; the supervisor's own bound is lon
 
 
 class Part(Protocol):
-    """What a child process runs. `groups` are the extra groups it keeps.
+    """What a child process runs. `groups` are those it keeps besides its user's own; None: not even these.
 
     `open` takes over listeners on bridges while it runs, `close` lets go of those at one place.
     """
 
-    groups: tuple[int, ...]
+    groups: tuple[int, ...] | None
 
     async def start(self) -> None: ...
 
@@ -80,7 +80,7 @@ class ControlPart(Indoors):
         self._control = Control(
             config, environ.get("DEVDNS_CONFIG") or None, tuple(inherited.listening.get("http", ()))
         )
-        self.groups = self._control.groups()
+        self.groups: tuple[int, ...] | None = self._control.groups()
 
     async def start(self) -> None:
         await self._control.start(*self._sockets)
@@ -92,7 +92,7 @@ class ControlPart(Indoors):
 class Follower:
     """A part that follows control's snapshots."""
 
-    groups: tuple[int, ...] = ()
+    groups: tuple[int, ...] | None = None
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.view = TableView()

@@ -19,16 +19,17 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 LAST_CAPABILITY = 63
 
 
-def drop(environ: Mapping[str, str], groups: tuple[int, ...] = ()) -> None:
-    """Becomes the user of `DEVDNS_RUN_AS` (`uid:gid`) when root; `groups` are kept besides that user's own.
+def drop(environ: Mapping[str, str], groups: tuple[int, ...] | None = None) -> None:
+    """Becomes the user of `DEVDNS_RUN_AS` (`uid:gid`) when root; `groups` are kept besides that user's own, None: no group is.
 
-    Raises OSError when the system refuses: a child must not go on as root.
+    The parsers of network bytes keep none: that user's own may be those of the Docker socket. Raises OSError when the
+    system refuses: a child must not go on as root.
     """
     run_as = environ.get("DEVDNS_RUN_AS")
     if os.geteuid() == 0 and run_as:
         uid, gid = (int(part) for part in run_as.split(":"))
         _drop_bounding_set()
-        os.setgroups(sorted({*_groups_of(uid, gid), *groups}))
+        os.setgroups([] if groups is None else sorted({*_groups_of(uid, gid), *groups} - {0}))
         os.setgid(gid)
         os.setuid(uid)  # from root this sets the real, effective and saved ids, and clears all capabilities
     _no_new_privileges()

@@ -4,30 +4,53 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from devdns.core.errors import UsageRefused
 from devdns.core.settings import Config
 from devdns.listeners import Wanted, open_listeners
 from devdns.process.inherit import Inherited
 from devdns.process.parts import settings
-from devdns.state_folder import StateFolder
+from devdns.state_folder import NOBODY, StateFolder, User, sudo_caller, user_of
 
 DNS_DEFAULT = ("127.0.0.1", 5300)
 HTTP_DEFAULT = ("127.0.0.1", 8080)
 
 
-def open_sockets(name: str, environ: Mapping[str, str]) -> Inherited:
-    """Binds what the part `name` needs; raises `UsageRefused` when an address is not to be had."""
+def open_sockets(name: str, environ: Mapping[str, str]) -> tuple[Inherited, Mapping[str, str]]:
+    """Binds what the part `name` needs; returns that and the variables with the user to become, when this is root.
+
+    Raises `UsageRefused` when an address is not to be had.
+    """
     config = settings(environ)
     if name == "control":
         os.chdir(_state_dir(environ))
         folder = StateFolder(environ)
         atexit.register(folder.release)
-        return Inherited(folder.bind(), _listening(config))
+        return Inherited(folder.bind(), _listening(config)), dict(environ) | _run_as(folder.user)
     role = "dns" if name == "resolver" else "http"
     opened = open_listeners(Wanted(role, (address,)) for address in _listening(config)[role])
-    return Inherited(opened.sockets, opened.addresses)
+    return Inherited(opened.sockets, opened.addresses), dict(environ) | _beside_control(environ)
+
+
+def _run_as(user: User | None) -> dict[str, str]:
+    return {} if user is None else {"DEVDNS_RUN_AS": "{}:{}".format(*user)}
+
+
+def _beside_control(environ: Mapping[str, str]) -> dict[str, str]:
+    """For root: the user of control's folder, or `DEVDNS_RUN_AS`. The folder is entered, as that user may not walk to it."""
+    if os.geteuid() != 0:
+        return {}
+    given, sockets = environ.get("DEVDNS_RUN_AS"), Path(environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock"))
+    if given and not re.fullmatch(r"[0-9]{1,9}:[0-9]{1,9}", given):
+        raise UsageRefused(f"DEVDNS_RUN_AS is {given!r}, which is not UID:GID", "write it like 1000:1000")
+    if not sockets.parent.is_dir():  # control comes later, and root's folder will be nobody's
+        return {} if given else _run_as(sudo_caller(environ) or (NOBODY, NOBODY))
+    os.chdir(sockets.parent)
+    relative = {"DEVDNS_SNAPSHOTS": sockets.name, "DEVDNS_WEB": Path(environ.get("DEVDNS_WEB", "web.sock")).name}
+    return relative if given else relative | _run_as(user_of(environ, Path()))
 
 
 def _listening(config: Config) -> dict[str, tuple[tuple[str, int], ...]]:

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from devdns.core.errors import DevdnsError
 from devdns.core.names import Claim, Zones, parse_claim
+from devdns.core.plain_file import read_regular
 from devdns.core.routes import Options, Route
 from devdns.core.routes_file import bind, read_line
 from devdns.core.sources import Refusal, Statement, Trouble
@@ -78,6 +79,8 @@ class ManualRoutes:
                 routes.append(self._route(name, entry))
             except DevdnsError as error:
                 refusals.append(Refusal(self.path.name, name, error.message.replace("\n", "; "), error.hint))
+            except RecursionError:
+                refusals.append(Refusal(self.path.name, name, "it is nested too deep"))
         return Statement(tuple(routes), tuple(refusals))
 
     def _route(self, name: str, entry: Mapping[str, Any]) -> Route:
@@ -93,8 +96,7 @@ class ManualRoutes:
         if self._kept is None:
             self._sweep()
             try:
-                with self.path.open("rb") as file:
-                    data = file.read(MAX_SIZE + 1)
+                data = read_regular(self.path, MAX_SIZE + 1)
             except FileNotFoundError:
                 self._kept = _Kept({})
                 return self._kept

@@ -20,6 +20,7 @@ from devdns_proxy.heads import Meaning
 from devdns_proxy.problems import Problem
 from devdns_proxy.rendering import rendered
 from devdns_proxy.replies import Reply
+from devdns_proxy.tunnel import reset
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
@@ -135,7 +136,7 @@ class Answering(asyncio.Protocol):
         self._upstream = None
         self.deadline = self._context.now + self._context.limits.stall_time
         if self.minor == b"0":
-            self.transport.abort()  # only a reset tells an HTTP/1.0 client that a body without length is cut
+            reset(self.transport)  # nothing else tells an HTTP/1.0 client that a body without length is cut
         else:
             self.transport.close()
 

@@ -33,13 +33,21 @@ ORIGINS = 1_024
 class Context:
     """Shared by the connections of one event loop; nothing here is locked.
 
+    `private` are the paths of our own sockets, which no route may lead to.
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
     """
 
-    def __init__(self, view: TableView, own: Callable[[], asyncio.Protocol], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        view: TableView,
+        own: Callable[[], asyncio.Protocol],
+        limits: Limits | None = None,
+        private: tuple[str, ...] = (),
+    ) -> None:
         self.view = view
         self.own = own
         self.limits = limits or Limits()
+        self.private = private
         self.counters = Counters()
         self.heads: Memo[HeadKey, Meaning] = Memo()
         self.replies: Memo[bytes, Reply] = Memo()

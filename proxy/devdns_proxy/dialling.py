@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
-from devdns.core.routes import Target
-from devdns_proxy import secure
+from devdns.core.routes import Target, forbidden
+from devdns_proxy import secure, unix_targets
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LOCAL = ("127.0.0.1", "localhost")
 SCHEMES = ("http", "https")
 FULL_PAUSE = 0.01
+NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class DialFailed(Exception):
@@ -61,16 +62,26 @@ async def _connect(context: Context, target: Target, address: str) -> socket.soc
     connecting = socket.socket(family, socket.SOCK_STREAM)
     try:
         connecting.setblocking(False)
-        where = target.path or (address, target.port)
         async with asyncio.timeout(context.limits.connect_time):
-            await context.loop.sock_connect(connecting, where)
-            while target.path and not _has_peer(connecting):
-                await asyncio.sleep(FULL_PAUSE)
-                await context.loop.sock_connect(connecting, where)
+            if target.path:
+                await _connect_unix(context, connecting, target.path)
+            else:
+                await context.loop.sock_connect(connecting, (address, target.port))
     except BaseException:
         connecting.close()
         raise
     return connecting
+
+
+async def _connect_unix(context: Context, connecting: socket.socket, path: str) -> None:
+    try:
+        with unix_targets.dialled(path, context.private) as where:
+            await context.loop.sock_connect(connecting, where)
+            while not _has_peer(connecting):
+                await asyncio.sleep(FULL_PAUSE)
+                await context.loop.sock_connect(connecting, where)
+    except unix_targets.Forbidden as refused:
+        raise DialFailed(str(refused)) from None
 
 
 def _has_peer(connecting: socket.socket) -> bool:
@@ -115,9 +126,11 @@ async def _addresses(context: Context, target: Target) -> list[str]:
     if target.host in LOCAL:
         return ["127.0.0.1", "::1"]
     try:
-        ip_address(target.host)
+        address = ip_address(target.host)
     except ValueError:
         return await _resolve(context, target)
+    if _forbidden(address):
+        raise DialFailed(f"{target.host} is not an address of a service")
     return [target.host]
 
 
@@ -131,10 +144,16 @@ async def _resolve(context: Context, target: Target) -> list[str]:
         raise DialFailed(f"the name {target.host} cannot be resolved: {_words(error)}") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
-        parsed = ip_address(address.partition("%")[0])
-        if parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
+        if _forbidden(ip_address(address.partition("%")[0])):
             raise DialFailed(f"the name {target.host} leads to {address}, which is not an address of a service")
     return addresses
+
+
+def _forbidden(address: IPv4Address | IPv6Address) -> bool:
+    """As `forbidden`, also for what a NAT64 gateway would make of an address (RFC 6052)."""
+    if isinstance(address, IPv6Address) and address in NAT64:
+        address = IPv4Address(int(address) & 0xFFFF_FFFF)
+    return forbidden(address)
 
 
 def _words(error: OSError) -> str:

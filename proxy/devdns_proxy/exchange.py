@@ -59,7 +59,7 @@ class Exchange(Answering):
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
         upstream = None
         if not fresh:
-            upstream = context.pool.take(target, careful=self.careful())
+            upstream = context.pool.take(target)
         if upstream is None:
             self._tried, self._tries = [], 0
             self._wait(target)
@@ -98,10 +98,6 @@ class Exchange(Answering):
         """Gets in line for a connection to `target`: new, or one that another request is done with."""
         self._dialled = target
         self._line = self._context.pool.wait(self, target)
-
-    def careful(self) -> bool:
-        """True when the request cannot be sent again: its connection must be known to be open."""
-        return self._body is not None or self.method not in IDEMPOTENT
 
     def connected(self, upstream: Upstream) -> None:
         """The head of the line: sends the request."""

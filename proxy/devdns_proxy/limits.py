@@ -26,5 +26,6 @@ class Limits(Struct, frozen=True, gc=False):
     opening: int = 5
     settle_time: float = 0.005
     avoid_time: float = 2.0
+    distrust_time: float = 300.0
     pool_idle: float = 4.0
     pool_size: int = 64

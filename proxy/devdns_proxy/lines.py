@@ -64,7 +64,7 @@ class Line:
         """Hands a connection to the first in line; False when nobody can have it. A `used` one may have ended already."""
         if not self._waiting or upstream.transport.is_closing():
             return False
-        if used and next(iter(self._waiting)).careful() and upstream.readable():
+        if used and upstream.readable():
             return False
         exchange, _ = self._waiting.popitem(last=False)
         self._moved = self._context.loop.time()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from devdns.core.routes import Route, Target
 from devdns_proxy.lines import Line
 from devdns_proxy.upstream import Upstream
@@ -15,13 +17,15 @@ if TYPE_CHECKING:
     from devdns_proxy.context import Context
     from devdns_proxy.exchange import Exchange
 
+log = structlog.get_logger()
+
 MAX_TURNS = 10_000
 
 
 class Pool:
     """Idle connections per target, the last used first: the others age and expire. Lines exist while anybody waits."""
 
-    __slots__ = ("_avoided", "_context", "_idle", "_open", "_turns", "lines")
+    __slots__ = ("_avoided", "_context", "_distrusted", "_idle", "_open", "_turns", "lines")
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -29,6 +33,7 @@ class Pool:
         self.lines: dict[Target, Line] = {}
         self._open: dict[Target, int] = {}
         self._avoided: dict[Target, float] = {}
+        self._distrusted: dict[Target, float] = {}
         self._turns: dict[str, int] = {}
 
     def turn(self, route: Route) -> Target:
@@ -50,14 +55,28 @@ class Pool:
         """A dial has failed: the other targets of its routes come first for a while."""
         self._avoided[target] = self._context.now + self._context.limits.avoid_time
 
-    def take(self, target: Target, *, careful: bool) -> Upstream | None:
-        """An idle connection, if there is one. `careful`: not one the service has already closed or spoken on."""
+    def distrust(self, target: Target) -> None:
+        """It has sent bytes that nobody asked for: what it sends next could be taken for the answer to another request.
+
+        For a while none of its connections carries a second one.
+        """
+        if target not in self._distrusted:
+            log.warning("service sent bytes after its response, its connections are not reused", target=str(target))
+        self._distrusted[target] = self._context.now + self._context.limits.distrust_time
+        for upstream in self._idle.pop(target, ()):
+            upstream.transport.abort()
+
+    def take(self, target: Target) -> Upstream | None:
+        """An idle connection, if there is one that the service has neither closed nor spoken on.
+
+        That is looked at each time, and last thing: what it has sent by now would be read as the answer to the next request.
+        """
         idle = self._idle.get(target)
         while idle:
             upstream = idle.pop()
             if upstream.transport.is_closing():
                 continue
-            if careful and upstream.readable():
+            if upstream.readable():
                 upstream.transport.abort()
                 continue
             return upstream
@@ -73,6 +92,9 @@ class Pool:
 
     def put(self, upstream: Upstream) -> None:
         """Takes back a connection whose request and response are both complete, or hands it to who waits for one."""
+        if self._distrusted and upstream.touched and upstream.target in self._distrusted:
+            upstream.transport.abort()
+            return
         if self.lines and self._passed_on(upstream):
             return
         idle = self._idle.setdefault(upstream.target, [])
@@ -119,6 +141,7 @@ class Pool:
     def expire(self) -> None:
         """Closes what has been idle for too long, before the service does."""
         self._avoided = {target: until for target, until in self._avoided.items() if until > self._context.now}
+        self._distrusted = {target: until for target, until in self._distrusted.items() if until > self._context.now}
         oldest = self._context.now - self._context.limits.pool_idle
         for target, idle in list(self._idle.items()):
             while idle and idle[0].since < oldest:

@@ -29,7 +29,8 @@ class Reply(Struct, frozen=True, gc=False):
     """The head of a response.
 
     `head` is the status line and the lines that go on, without the empty line; `length` and `chunked` frame the body
-    (neither: it lasts until the connection closes, unless `bodiless`). `keep`: the connection can carry another request.
+    (neither: it lasts until the connection closes, unless `bodiless`). `keep`: the connection can carry another request;
+    not after a response that announces a body where none may be, because that body may come all the same.
     `ready` is the whole head for a client that keeps an HTTP/1.1 connection, empty when Date is missing.
     """
 
@@ -72,7 +73,9 @@ def read_reply(data: bytes) -> Reply:
         ready=head + coding + b"\r\n" if dated else b"",
         length=length,
         chunked=chunked,
-        keep=b"close" not in offered and (minor == b"1" or b"keep-alive" in offered),
+        keep=b"close" not in offered
+        and (minor == b"1" or b"keep-alive" in offered)
+        and not (bodiless and (length or b"transfer-encoding" in special)),
         dated=dated,
         bodiless=bodiless,
         upgrade=upgrade.lower(),

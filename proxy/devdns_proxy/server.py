@@ -14,6 +14,7 @@ from devdns_proxy.client import Client
 from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
 from devdns_proxy.limits import Limits
+from devdns_proxy.unix_targets import siblings
 
 BACKLOG = 4_096
 #: Seconds that requests to our own names get at the end of a drain: the open ones are event streams, which never end.
@@ -26,6 +27,7 @@ class Proxy:
     def __init__(self, view: TableView, web_socket: str, limits: Limits | None = None) -> None:
         self._view = view
         self._limits = limits
+        self._private = siblings(web_socket)
         self._application = own.application(view, web_socket)
         self._servers: dict[str, list[asyncio.Server]] = {}
         self._context: Context | None = None
@@ -51,7 +53,7 @@ class Proxy:
         server = runner.server
         if server is None:
             raise RuntimeError("the application of our own names has no server")
-        context = self._context = Context(self._view, server, self._limits)
+        context = self._context = Context(self._view, server, self._limits, self._private)
         context.start()
         await self.open(sockets)
 

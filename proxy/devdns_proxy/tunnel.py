@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from devdns_proxy.heads import Meaning
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
     from devdns_proxy.context import Context
     from devdns_proxy.upstream import Upstream
+
+#: SO_LINGER on, for no time.
+RESET = struct.pack("ii", 1, 0)
 
 
 def disagreement(meaning: Meaning, reply: Reply) -> str:
@@ -35,6 +41,13 @@ def half_close(transport: asyncio.Transport) -> None:
         transport.write_eof()
     except OSError:  # ENOTCONN: asyncio shuts the socket down at once and lets the error through
         transport.abort()
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Ends a connection so that the peer sees a fault: an abort alone sends FIN, as the end of what is whole does."""
+    with suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    transport.abort()
 
 
 class End(asyncio.Protocol):

@@ -7,7 +7,9 @@ connection, is one look-up and one write; everything else takes the longer way, 
 from __future__ import annotations
 
 import asyncio
+import os
 import select
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: What some services say before they close an idle connection; it is no answer to anybody.
+GOODBYE = b"HTTP/1.1 408 "
+MOST_READ = 65_536
+
 
 class Upstream(asyncio.Protocol):
     """A connection to `target`. `client` is who it works for, None while it is idle.
@@ -32,7 +38,19 @@ class Upstream(asyncio.Protocol):
     bytes for now.
     """
 
-    __slots__ = ("_body", "_context", "_held", "_keep", "client", "full", "since", "target", "touched", "transport")
+    __slots__ = (
+        "_body",
+        "_context",
+        "_eye",
+        "_held",
+        "_keep",
+        "client",
+        "full",
+        "since",
+        "target",
+        "touched",
+        "transport",
+    )
     transport: asyncio.Transport
 
     def __init__(self, context: Context, target: Target) -> None:
@@ -48,17 +66,22 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
+        self._eye = select.poll()  # kept, because to make one for each request is half of its cost
+        self._eye.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._context.pool.add(self)
 
     def carry(self, client: Exchange) -> None:
         """Takes on the request of `client`."""
         self.client = client
         self.touched = False
+        self._keep = True
 
     def data_received(self, data: bytes) -> None:
         client = self.client
         if client is None or client.transport.is_closing():
             # Nobody asked, or nobody is there any more: it must not become the answer to the next request.
+            if client is None and not data.startswith(GOODBYE):
+                self._context.pool.distrust(self.target)
             self.transport.abort()
             return
         self.touched = True
@@ -87,6 +110,7 @@ class Upstream(asyncio.Protocol):
                 self._answer(client, reply, data, end)
                 return
             data = data[end:]
+            self._keep = self._keep and reply.keep
             if reply.status == 101:
                 self._switch(client, reply, data)
                 return
@@ -113,7 +137,8 @@ class Upstream(asyncio.Protocol):
         return reply
 
     def _answer(self, client: Exchange, reply: Reply, data: bytes, end: int) -> None:
-        self._keep = reply.keep
+        if not reply.keep:
+            self._keep = False
         if client.plain and reply.ready and reply.length == len(data) - end and not reply.bodiless:
             client.begin(reply.status)
             self._context.counters.sent += len(data)
@@ -150,7 +175,13 @@ class Upstream(asyncio.Protocol):
             self._finish(client, rest)
 
     def _frame(self, client: Exchange, reply: Reply, *, old: bool) -> Body | None:
-        if reply.bodiless or client.method == b"HEAD":
+        if reply.bodiless:
+            return None
+        if client.method == b"HEAD":
+            if reply.length != 0:
+                self._keep = (
+                    False  # a service that takes HEAD for GET sends the body too, after we have stopped reading
+                )
             return None
         if reply.chunked:
             return Chunked(payload_only=old)
@@ -178,6 +209,8 @@ class Upstream(asyncio.Protocol):
     def _finish(self, client: Exchange, rest: bytes) -> None:
         """The response is complete. Bytes after its end make the connection useless, and are never shown to anybody."""
         self.client = self._body = None
+        if rest:
+            self._context.pool.distrust(self.target)
         if self._keep and not rest and client.sent_whole():
             if client.paused:
                 self.transport.resume_reading()  # the next client must not inherit the slowness of this one
@@ -213,9 +246,8 @@ class Upstream(asyncio.Protocol):
         self.transport.abort()
 
     def readable(self) -> bool:
-        """Looks past the event loop: the service's FIN may be in the kernel already."""
-        descriptor = self.transport.get_extra_info("socket").fileno()
-        return bool(descriptor < 0 or is_readable(descriptor))
+        """Looks past the event loop: the service's FIN, or bytes that nobody asked for, may be in the kernel already."""
+        return bool(self._eye.poll(0))
 
     def pause_writing(self) -> None:
         self.full = True
@@ -235,7 +267,19 @@ class Upstream(asyncio.Protocol):
                 client.transport.write(end)
             self._finish(client, b"")
 
+    def _read_last(self) -> None:
+        """Reads what the kernel still has when writing fails: a service that answers early and closes resets the connection."""
+        if self.transport.get_extra_info("sslcontext") is not None:
+            return
+        self._keep = False
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        with suppress(OSError):
+            while self.client is not None and (data := os.read(descriptor, MOST_READ)):
+                self.data_received(data)
+
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self.client is not None:
+            self._read_last()
         client, self.client = self.client, None
         self._context.pool.drop(self)
         if client is None:
@@ -244,10 +288,3 @@ class Upstream(asyncio.Protocol):
             client.truncate()
         else:
             client.lost(self, exc)
-
-
-def is_readable(descriptor: int) -> bool:
-    """True when there is something to read, or the end: an idle connection must have neither."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))

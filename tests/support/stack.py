@@ -37,7 +37,7 @@ def clean_environ(**more):
 class Stack:
     """`with Stack(folder, routes="api: 5173") as stack:` - ready inside, stopped in order after."""
 
-    def __init__(self, folder: Path, config="", *flags, prefix=(), workers=1, **environ):
+    def __init__(self, folder: Path, config="", *flags, prefix=(), workers=1, stderr=None, **environ):
         self.folder, self.state = folder, folder / "state"
         self.config = folder / "devdns.yml"
         self.config.write_text(config)
@@ -50,6 +50,7 @@ class Stack:
         ]
         self.prefix = list(prefix)
         self.lines = []
+        self._stderr = stderr
 
     def __enter__(self):
         self.errors = (self.folder / "stderr.log").open("wb")
@@ -58,7 +59,7 @@ class Stack:
             env=self.environ,
             cwd=self.folder,
             stdout=subprocess.PIPE,
-            stderr=self.errors,
+            stderr=self.errors if self._stderr is None else self._stderr,
             stdin=subprocess.DEVNULL,
         )
         try:

@@ -6,7 +6,7 @@ import socket
 import sys
 
 import pytest
-from support.cli import run
+from support.cli import control, run
 
 LONG = "x" * 64
 
@@ -192,3 +192,20 @@ def test_a_folder_of_the_project_is_not_imported_in_place_of_ours(empty):
     ran = run("up", "--dns", "192.0.2.1:53", cwd=empty, DEVDNS_STATE_DIR=empty / "state", PYTHONSAFEPATH="1")
     assert ran.code == 2
     assert "dns 192.0.2.1:53 cannot be had" in ran.error
+
+
+@pytest.mark.parametrize("arguments", [["add", "\udcff", "80"], ["explain", "\udcff"], ["rm", "\udcff"]])
+def test_an_argument_that_is_not_utf8_is_wrong_usage(tmp_path, arguments):
+    with control(tmp_path) as state:
+        ran = run(*arguments, "--state-dir", state)
+    assert (ran.code, ran.out) == (2, "")
+    assert "is not valid UTF-8" in ran.error
+
+
+def test_variables_of_the_parts_mean_nothing_to_up(tmp_path):
+    junk = {"DEVDNS_STANDALONE": "1", "DEVDNS_SUPERVISOR": "99", "DEVDNS_SOCKETS": "x=1", "DEVDNS_RUN_AS": "0:0"}
+    free = ("--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--state-dir", tmp_path / "state")
+    try:
+        assert run("up", "--detach", *free, cwd=tmp_path, **junk).code == 0
+    finally:
+        run("down", "--state-dir", tmp_path / "state")

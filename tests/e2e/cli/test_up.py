@@ -81,18 +81,24 @@ def test_detached_outlives_the_terminal(project):
     assert os.getsid(record(project / "state")["pid"]) == record(project / "state")["pid"]
 
 
-def test_two_at_once_are_one(project):
-    """Whoever comes second attaches, or says that another runs; never two."""
-    command = [*COMMAND, "up", "--detach", *FREE]
+@pytest.mark.parametrize("how", [["--detach"], ["--in-process"], []], ids=["detached", "in-process", "foreground"])
+def test_two_at_once_are_one_and_both_files_count(project, how):
+    """Whoever comes second attaches its file and exits 0."""
     environ = clean_environ(DEVDNS_STATE_DIR=str(project / "state"))
-    both = [
-        subprocess.Popen(command, cwd=project, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    outs = [each.communicate(timeout=BOUND) for each in both]
-    codes = sorted(each.returncode for each in both)
-    assert codes in ([0, 0], [0, 2]), outs
-    assert len(record(project / "state")["processes"]) == 3
+    both = []
+    for name in ("api", "web"):
+        (project / f"{name}.yml").write_text(f"routes: {{{name}: 5173}}\n")
+        command = [*COMMAND, "up", *how, *FREE, "-c", str(project / f"{name}.yml")]
+        both.append(subprocess.Popen(command, cwd=project, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+    try:
+        ended = all if "--detach" in how else any
+        wait_until(lambda: ended(each.poll() is not None for each in both), BOUND)
+        routes = json.loads(run("routes", "--json", "--state-dir", project / "state").out)["routes"]
+        assert sorted(each["name"] for each in routes) == ["api.dev.test", "web.dev.test"]
+    finally:
+        run("down", "--state-dir", project / "state")
+        outs = [each.communicate(timeout=BOUND) for each in both]
+    assert [each.returncode for each in both] == [0, 0], outs
 
 
 def test_flags_that_come_too_late_are_said_to(project):

@@ -216,3 +216,19 @@ async def test_head_tells_what_get_would(registry):
     async with client() as session, session.head("/api/v1/routes") as reply:
         assert reply.status == 200
         assert await reply.read() == b""
+
+
+@pytest.mark.parametrize("field", ["Devdns-Hop", "Forwarded"])
+async def test_what_came_through_the_proxy_is_no_trusted_peer(registry, field):
+    options = {"json": {"target": 6666}, "headers": {field: "x"}}
+    status, body = await ask("control.sock", "PUT", "/api/v1/routes/bank", **options)
+    assert (status, body["error"]) == (403, "forbidden")
+    assert registry.table.lookup("bank.dev.test") is None
+
+
+@pytest.mark.parametrize("depth", [400, 900, 20_000])
+async def test_a_body_nested_too_deep_is_refused(registry, depth):
+    deep = b'{"target": ' + b"[" * depth + b"]" * depth + b"}"
+    options = {"data": deep, "headers": {"Content-Type": "application/json"}}
+    assert (await ask("control.sock", "PUT", "/api/v1/routes/api", **options))[0] == 400
+    assert (await ask("control.sock", "GET", "/healthz"))[0] == 200

@@ -6,7 +6,7 @@ import asyncio
 import re
 
 import pytest
-from support.http_proxy import GET, INSTANCE, LAST, OK, answering, backend, route, running, stage
+from support.http_proxy import BOUND, GET, INSTANCE, LAST, OK, answering, backend, listening, route, running, stage
 
 from devdns.core.frames import Hello
 from devdns.core.routes import State
@@ -211,22 +211,68 @@ async def test_a_date_is_added_where_there_is_none():
 
 
 BODILESS = [
-    (b"HEAD / HTTP/1.1", reply(b"Content-Length: 5"), b"Content-Length: 5"),
-    (b"HEAD / HTTP/1.1", reply(b"Transfer-Encoding: chunked"), b"Transfer-Encoding: chunked"),
-    (b"GET / HTTP/1.1", reply(b"Content-Length: 5", status=b"304 Not Modified"), b"Content-Length: 5"),
-    (b"GET / HTTP/1.1", reply(status=b"204 No Content"), b"Date: d"),
+    (b"HEAD / HTTP/1.1", reply(b"Content-Length: 0"), b"Content-Length: 0", 1),
+    (b"GET / HTTP/1.1", reply(status=b"304 Not Modified"), b"Date: d", 1),
+    (b"GET / HTTP/1.1", reply(status=b"204 No Content"), b"Date: d", 1),
+    # After these a service with a common slip sends the body all the same: it must not be the next client's answer.
+    (b"HEAD / HTTP/1.1", reply(b"Content-Length: 5"), b"Content-Length: 5", 3),
+    (b"HEAD / HTTP/1.1", reply(b"Transfer-Encoding: chunked"), b"Transfer-Encoding: chunked", 3),
+    (b"HEAD / HTTP/1.1", reply(), b"Date: d", 3),
+    (b"GET / HTTP/1.1", reply(b"Content-Length: 5", status=b"304 Not Modified"), b"Content-Length: 5", 3),
+    (b"GET / HTTP/1.1", reply(b"Transfer-Encoding: chunked", status=b"204 No Content"), b"Date: d", 3),
+    (b"GET / HTTP/1.1", reply(b"Content-Length: 5", status=b"103 Hints") + OK, b"103 Hints", 3),
 ]
 
 
-@pytest.mark.parametrize(("line", "answer", "field"), BODILESS)
-async def test_responses_without_a_body_keep_the_connections(line, answer, field):
+@pytest.mark.parametrize(("line", "answer", "field", "dialled"), BODILESS)
+async def test_only_responses_that_announce_no_body_leave_the_service_its_connection(line, answer, field, dialled):
     async with stage(answer) as (proxy, service), await proxy.connect() as wire:
         for _ in range(3):
             await wire.send(request(line))
             head = await wire.head()
             assert field in head
             assert b"Connection" not in head
-        assert service.connections == 1
+            if b" 103 " in head:
+                await wire.response()
+        assert service.connections == dialled
+
+
+async def sloppy(self, wire):
+    """A service that sends its body after HEAD too, in a piece of its own, and something after the response to GET /late."""
+    while True:
+        head = await wire.head()
+        body = OK.replace(b"ok", b"no")
+        if head.startswith(b"HEAD"):
+            await wire.send(reply(b"Content-Length: %d" % len(body)))
+            await wire.send(body)
+        else:
+            await wire.send(OK)
+        if head.startswith(b"GET /late"):
+            await self.go.wait()
+            await wire.send(body)
+            self.sent.set()
+
+
+async def test_a_body_after_head_is_nobodys_response():
+    head = b"HEAD / HTTP/1.1\r\nHost: api.dev.test\r\n\r\n"
+    async with backend(sloppy) as service, running(route("api", service.port)) as proxy:
+        for _ in range(50):
+            assert (await proxy.say(head + LAST)).endswith(b"\r\n\r\nok")
+
+
+async def test_a_service_that_has_spoken_unasked_gets_a_new_connection_for_each_request():
+    async with backend(sloppy) as service, running(route("api", service.port)) as proxy:
+        service.go, service.sent = asyncio.Event(), asyncio.Event()
+        async with await proxy.connect() as wire, asyncio.timeout(BOUND):
+            await wire.send(request(b"GET /late HTTP/1.1"))
+            assert (await wire.response())[1] == b"ok"
+            service.go.set()
+            await service.sent.wait()
+            await service.closed.wait()
+            for _ in range(3):
+                await wire.send(GET)
+                assert (await wire.response())[1] == b"ok"
+        assert service.connections == 4
 
 
 async def test_interim_responses_pass_and_http_10_gets_none():
@@ -304,6 +350,28 @@ async def test_a_service_that_dies_in_the_middle_is_seen_to(answer):
         got = await proxy.say(GET)
         assert got.endswith((b"part", b"part\r\n", b"chunked\r\n\r\n"))
         assert b"\r\n0\r\n" not in got
+
+
+@pytest.mark.parametrize("answer", [*CUT, reply(b"Transfer-Encoding: chunked", body=b"4\r\npart\r\n0\r\n")])
+async def test_a_broken_response_does_not_look_whole_to_http_10(answer):
+    go = asyncio.Event()
+
+    async def conversation(_, wire):
+        await wire.head()
+        await wire.send(answer)
+        await go.wait()
+
+    async with (
+        backend(conversation) as service,
+        running(route("api", service.port)) as proxy,
+        await proxy.connect() as wire,
+    ):
+        await wire.send(b"GET / HTTP/1.0\r\nHost: api.dev.test\r\n\r\n")
+        if b"xyz" not in answer:
+            await wire.until(b"part")
+        go.set()
+        with pytest.raises(ConnectionResetError):
+            await wire.rest()
 
 
 async def test_bytes_after_a_response_are_never_shown():
@@ -419,6 +487,29 @@ async def test_an_early_answer_ends_the_connection_after_it():
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"\r\nConnection: close\r\n" in answer
         assert answer.endswith(b"no")
+
+
+@pytest.mark.parametrize("body", [b"no", b"n" * 90_000])
+async def test_an_early_answer_passes_although_the_service_reads_no_more(body):
+    """It closes with bytes unread, so its kernel sends a reset: our next write fails while the answer is here unread."""
+    early = reply(b"Content-Length: %d" % len(body), b"Connection: close", body=body, status=b"413 Too Large")
+    upload = b"z" * 3_000_000
+    with listening() as listener:
+        async with running(route("api", listener.getsockname()[1])) as proxy, asyncio.timeout(BOUND):
+            loop = asyncio.get_running_loop()
+            for _ in range(20):
+                sending = asyncio.create_task(
+                    proxy.say(
+                        request(b"POST / HTTP/1.1", b"Content-Length: 3000000", b"Connection: close", body=upload)
+                    )
+                )
+                connection, _ = await loop.sock_accept(listener)
+                with connection:
+                    assert await loop.sock_recv(connection, 4_096)
+                    await loop.sock_sendall(connection, early)
+                got = await sending
+                assert got.startswith(b"HTTP/1.1 413 Too Large\r\n")
+                assert got.endswith(HEAD_END + body)
 
 
 # Problems

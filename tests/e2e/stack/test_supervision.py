@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -139,3 +141,44 @@ async def test_a_second_signal_stops_at_once(tmp_path, slow_service):
         slow_service.finish.set()
         assert exchange.exception(10) is not None
     assert COMMAND
+
+
+def test_a_state_folder_that_is_removed_ends_nothing(stack):
+    resolver, address = stack.pid("resolver"), stack.http
+    shutil.rmtree(stack.state)
+    os.kill(resolver, signal.SIGKILL)
+    wait_until(lambda: not alive(resolver))
+    assert stack.process.poll() is None
+    with subprocess.Popen(
+        ["curl", "-sS", "-H", "Host: api.dev.test", "http://{}:{}/".format(*address)], stdout=-1
+    ) as curl:
+        assert curl.communicate(timeout=10)[0] == stack.service.nonce
+    stack.process.terminate()
+    assert stack.process.wait(15) == 0
+
+
+def test_a_reader_of_the_log_that_leaves_ends_nothing(tmp_path):
+    read, write = os.pipe()
+    with Service() as service, Stack(tmp_path, f"routes: {{api: {service.port}}}\n", stderr=write) as stack:
+        os.close(write)
+        os.close(read)
+        stack.config.write_text("routes: [\n")
+        wait_until(lambda: "degraded" in stack.run("status").stdout)
+        stack.config.write_text(f"routes: {{web: {service.port}}}\n")
+        wait_until(lambda: stack.serves("web.dev.test", service.nonce))
+        stack.kill("control")
+        wait_until(lambda: stack.running("control"))
+        assert stack.run("add", "more", str(service.port)).returncode == 0
+
+
+def test_nohup_outlives_the_terminal(tmp_path):
+    prefix = [
+        sys.executable,
+        "-c",
+        "import os, signal, sys; signal.signal(1, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
+    with Service() as service, Stack(tmp_path, f"routes: {{api: {service.port}}}\n", prefix=prefix) as stack:
+        stack.process.send_signal(signal.SIGHUP)
+        stack.kill("proxy-1")
+        assert stack.process.poll() is None
+        assert stack.get("api.dev.test") == (200, service.nonce)

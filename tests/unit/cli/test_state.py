@@ -30,6 +30,19 @@ def test_under_sudo_it_is_the_callers_folder():
     assert state.default_state_dir({"SUDO_UID": "1"}, 0) == Path(daemon.pw_dir, ".local/state/devdns")
 
 
+def test_a_caller_that_is_no_user_is_wrong_usage():
+    with pytest.raises(UsageRefused, match="SUDO_UID is '54321', which is no user here"):
+        state.default_state_dir({"SUDO_UID": "54321"}, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else: sudo make test")
+def test_a_folder_that_others_may_write_is_refused(tmp_path):
+    os.chown(tmp_path, 54321, 54321)
+    tmp_path.chmod(0o777)
+    with pytest.raises(UsageRefused, match="can be written by others"):
+        state.prepare(tmp_path)
+
+
 def test_the_folder_is_made_for_its_user_alone(tmp_path):
     folder = tmp_path / "a" / "b"
     old = os.umask(0)

@@ -4,6 +4,7 @@ from support.waiting import until
 
 from devdns.control.last_words import LastWords
 from devdns.control.sources import Sources
+from devdns.core.names import Claim
 from devdns.core.routes import Route, Target
 from devdns.core.sources import Statement, Trouble
 from devdns.core.store import RouteStore
@@ -95,3 +96,44 @@ async def test_a_gradual_source_may_say_its_routes_again_one_by_one(tmp_path, mo
     await until(lambda: names(store) == {"web"})
     assert names(store) == {"web"}
     await sources.close()
+
+
+async def ran(tmp_path, *said):
+    """A store that heard `said` (source, routes...) in a run of its own, remembering the one before."""
+    store = RouteStore()
+    sources = Sources(store, lambda _: None)
+    sources.remember(LastWords("run", tmp_path))
+    for source in dict.fromkeys(source for source, *_ in said):
+        sources.start(Told(source))
+    for source, *routes in said:
+        sources.hear(source, Statement(tuple(routes)))
+    await sources.close()
+    await sources._last.close()
+    return store
+
+
+def of(owner, source):
+    return Route(host="shop.dev.test", targets=(Target("127.0.0.1", 1),), source=source, owner=owner)
+
+
+async def test_the_first_owner_keeps_its_name_whoever_speaks_first_after_a_crash(tmp_path):
+    first, second = ("file:/b", of("b", "file:/b")), ("file:/a", of("a", "file:/a"))
+    assert names(await ran(tmp_path, first, second)) == {"b"}
+    assert names(await ran(tmp_path, second, first)) == {"b"}
+    assert names(await ran(tmp_path, ("file:/b",), second)) == {"a"}
+    assert names(await ran(tmp_path, first, second)) == {"a"}
+
+
+async def test_inside_one_source_the_first_owner_keeps_its_name_too(tmp_path):
+    one, two = of("a", "docker"), of("b", "docker")
+    assert names(await ran(tmp_path, ("docker", two), ("docker", one, two))) == {"b"}
+    assert names(await ran(tmp_path, ("docker", one, two))) == {"b"}
+
+
+async def test_a_source_that_was_forgotten_comes_anew(tmp_path):
+    last = LastWords("run", tmp_path)
+    last.keep("file:/a", (of("a", "file:/a"),), {(Claim("shop.dev.test"), "a"): 0})
+    last.keep("file:/a", ())
+    await last.close()
+    assert LastWords("run", tmp_path).arrivals() == {"file:/a": {}}
+    assert LastWords("run", tmp_path).recall("file:/a") == ()

@@ -7,7 +7,7 @@ from devdns.control.loops import loop
 from devdns.core.routes import parse_target
 
 LISTENERS = [("127.0.0.1", 8080), ("::1", 8080), ("0.0.0.0", 8081), ("127.0.0.53", 53)]
-SOCKETS = {"/state/control.sock"}
+SOCKETS = {"/state/control.sock"}.__contains__
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ SOCKETS = {"/state/control.sock"}
         ("127.0.0.53:53", "127.0.0.53:53"),
         ("api.dev.test:8080", "127.0.0.1:8080"),
         ("devdns.shop.test:8080", "127.0.0.1:8080"),
+        ("[::ffff:127.0.0.1]:8080", "127.0.0.1:8080"),
         ("unix:/state/control.sock", "/state/control.sock"),
         ("5173", None),
         ("127.0.0.2:8080", None),

@@ -39,7 +39,7 @@ def test_a_write_that_fails_leaves_the_record(folder, monkeypatch):
     assert files.read() == ["/a"]
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{"])
+@pytest.mark.parametrize("text", [None, "", "[]", "{", "[" * 100_000])
 def test_without_a_supervisor_there_are_no_processes(folder, text):
     if text is not None:
         (folder / "supervisor.json").write_text(text)
@@ -69,3 +69,37 @@ def test_metrics_are_prometheus_text_whatever_a_source_is_called():
     assert 'devdns_source_up{source="docker"} 0\n' in text
     assert "devdns_routes 3\n" in text
     assert all(line.startswith(("#", "devdns_")) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"listeners": [], "processes": [1]},
+        {"listeners": {"http": [["a", "b"]]}, "processes": {}},
+        {"listeners": {"http": 5}, "processes": None},
+        {"listeners": {"http": [[1, 2, 3]]}, "processes": "abc"},
+    ],
+)
+def test_a_record_of_another_shape_says_nothing(record):
+    assert processes.listeners(record) == {}
+    assert processes.running(record) == []
+
+
+def test_a_process_of_another_shape_is_shown_as_far_as_it_goes():
+    (row,) = processes.running({"processes": [{"pid": "x", "restarts": "q"}]})
+    assert (row["pid"], row["rss"], row["restarts"]) == (None, None, 0)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_record(folder, make):
+    make(folder / "supervisor.json")
+    make(folder / "attached.json")
+    assert processes.record() == {}
+    with capture_logs() as logs:
+        assert files.read() == []
+    assert len(logs) == 1
+
+
+def test_paths_that_cannot_be_are_not_followed(folder):
+    files.write(["x.yml", "", "/a\0b", "/" + "a" * 5000, "/a"])
+    assert files.read() == ["/a"]

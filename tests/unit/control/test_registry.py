@@ -85,3 +85,23 @@ async def test_followers_and_streams_hear_of_each_change():
             assert await registry.sources.spoken("docker", 2)
             assert client.behind
     assert [change.generation for change in told] == [1, 2]
+
+
+async def test_what_leads_back_to_devdns_is_refused_whoever_says_it(folder):
+    (folder / "control.sock").touch()
+    (folder / "hard").hardlink_to(folder / "control.sock")
+    (folder / "soft").symlink_to("control.sock")
+    paths = [folder / "control.sock", folder / "hard", folder / "soft", folder / ".." / folder.name / "control.sock"]
+    targets = ["127.0.0.1:8080", *(f"unix:{path}" for path in paths), "unix:/proc/self/cwd/control.sock"]
+    docker = Scripted("docker")
+    async with registry_of() as registry:
+        registry.listeners = lambda: [("127.0.0.1", 8080)]
+        registry.sources.start(docker)
+        bad = [route(f"bad{number}", target, "docker") for number, target in enumerate(targets)]
+        docker.say(Statement((route("good", "127.0.0.1:8081", "docker"), *bad)))
+        await registry.sources.spoken("docker")
+        assert [each.host for each in registry.table] == ["good.dev.test"]
+        refusals = [refusal for source, refusal in registry.refusals() if source == "docker"]
+        assert [each.name for each in refusals] == [each.name for each in bad]
+        assert "devdns itself listens on" in refusals[0].reason
+        assert all("control socket" in each.reason for each in refusals[1:])

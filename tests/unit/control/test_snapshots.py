@@ -203,3 +203,25 @@ async def test_figures_that_could_forge_or_flood_end_the_connection(served, fami
         with pytest.raises((EOFError, ConnectionResetError)):
             await tail.until(lambda _: False)
     assert not served.snapshots.told
+
+
+async def test_a_change_over_a_frame_is_told_as_a_table(served):
+    async with Tail() as tail:
+        await tail.until(lambda _: tail.follower.complete)
+        wide = [f"a-long-host-name-{number}.internal.example.com:80" for number in range(400)]
+        served.replace([route(f"n{number}", wide) for number in range(900)])
+        await tail.until(equal(served), bound=20)
+        served.replace([route("api")])
+        await tail.until(equal(served))
+
+
+async def test_a_follower_that_cannot_be_told_is_dropped_and_not_left_alone(served):
+    async with Tail() as tail:
+        await tail.until(lambda _: tail.follower.complete)
+        table, served.snapshots.table = served.snapshots.table, lambda: None
+        tail.say(Resync())
+        with pytest.raises((EOFError, ConnectionResetError)):
+            await tail.until(lambda _: False)
+    served.snapshots.table = table
+    async with Tail() as tail:
+        await tail.until(equal(served))

@@ -136,3 +136,23 @@ async def test_close_keeps_the_table(stage):
     await stage.sources.close()
     assert len(stage.store.table) == 1
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("source ")]
+
+
+async def test_a_watch_that_breaks_where_nobody_looks_is_said_and_begun_again(stage):
+    """Even what reports the trouble may fail, as with a log that cannot be written."""
+    provider = Scripted("docker", RuntimeError("library fell over"), api())
+    hear, failures = stage.sources.hear, [OSError("no space left")]
+
+    def failing(name, word):
+        if isinstance(word, Trouble) and failures:
+            raise failures.pop()
+        hear(name, word)
+
+    stage.sources.hear = failing
+    with capture_logs() as logs:
+        stage.sources.start(provider)
+        assert await stage.sources.spoken("docker")
+        assert (stage.sources["docker"].state, "no space left" in stage.sources["docker"].reason) == ("degraded", True)
+        assert await stage.sources.spoken("docker", 1)
+    assert stage.sources["docker"].state == "ok"
+    assert "source broke" in [each["event"] for each in logs]

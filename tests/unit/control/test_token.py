@@ -51,3 +51,9 @@ def test_a_pipe_in_its_place_does_not_hang(tmp_path):
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path):
     with pytest.raises(DevdnsError, match="cannot make the token file"):
         token.load(tmp_path / "missing" / "token")
+
+
+def test_a_folder_in_its_place_is_said(tmp_path):
+    (tmp_path / "token").mkdir()
+    with pytest.raises(DevdnsError, match="is a folder - remove it"):
+        token.load(tmp_path / "token")

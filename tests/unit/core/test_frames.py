@@ -11,6 +11,7 @@ from devdns.core.errors import FrameRefused
 from devdns.core.frames import (
     MAX_FRAME,
     SLICE,
+    SLICE_BYTES,
     VERSION,
     Follower,
     FrameReader,
@@ -19,6 +20,7 @@ from devdns.core.frames import (
     Slice,
     TableView,
     encode,
+    encoded,
     slices,
 )
 from devdns.core.names import Claim
@@ -190,3 +192,25 @@ def test_a_follower_that_loses_changes_ends_with_the_table_of_control(steps):
     told(follow, *slices(table))
     assert sorted(view.table, key=str) == sorted(table, key=str)
     assert view.table.generation == table.generation
+
+
+def large(host, targets):
+    wide = tuple(Target(f"a-long-host-name-{number}.internal.example.com", 80) for number in range(targets))
+    return Route(host=host, targets=wide, source="manual")
+
+
+def test_a_table_is_cut_by_bytes_too_and_arrives_whole():
+    table = RouteTable([large(f"n{number}.dev.test", 400) for number in range(200)])
+    frames = list(encoded(table, pytest.fail))
+    assert max(map(len, frames)) <= SLICE_BYTES + 4
+    view, follow = follower()
+    told(follow, *(frame for data in frames for frame in FrameReader().feed(data)))
+    assert follow.complete
+    assert set(view.table) == set(table)
+
+
+def test_a_route_too_large_for_a_frame_is_left_out_and_the_others_arrive():
+    table, out = RouteTable([route("a"), large("b", 400_000), route("c")]), []
+    view, follow = follower()
+    told(follow, *(frame for data in encoded(table, out.append) for frame in FrameReader().feed(data)))
+    assert ([each.host for each in out], hosts(view), follow.complete) == (["b"], ["a", "c"], True)

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -30,3 +31,19 @@ def test_off_a_terminal_each_event_is_one_line_of_json():
     assert list(json.loads(line)) == ["timestamp", "level", "part", "event", "host"]
     assert json.loads(line)["part"] == "proxy"
     assert "\x1b" not in line
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "a pipe nobody reads", "closed"])
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_fails(where):
+    read, write = os.pipe()
+    os.close(read)
+    target = os.open("/dev/full", os.O_WRONLY) if where == "/dev/full" else os.dup(write)
+    os.close(write)
+    close = "os.close(2);" if where == "closed" else ""
+    code = (
+        f"import os, structlog; from devdns.process import logs; {close} logs.configure('proxy');"
+        "log = structlog.get_logger(); log.info('lost'); log.error('lost'); log.critical('lost', exc_info=True); print('alive')"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=target, text=True, check=False)
+    os.close(target)
+    assert (ran.returncode, ran.stdout) == (0, "alive\n")

@@ -34,6 +34,13 @@ def test_a_child_of_root_keeps_nothing_of_root():
     assert now["NoNewPrivs"] == "1"
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux: sudo make test")
+def test_the_parsers_of_network_bytes_keep_no_group():
+    script = SCRIPT.replace(", groups=(4242,)", "")
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd="/")
+    assert json.loads(ran.stdout)["groups"] == []
+
+
 def test_without_root_only_new_privileges_are_given_up():
     code = "import os; from devdns.process.privileges import drop; a = os.getuid(); drop({}); print(a == os.getuid())"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,6 @@
 import os
+import pwd
+import shutil
 import stat
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from support.parts import need_root
 from support.stack import open_folder
 
 from devdns.core.errors import UsageRefused
-from devdns.state_folder import StateFolder, hand_over, user_of
+from devdns.state_folder import StateFolder, hand_over, refuse_foreign, sudo_caller, user_of
 
 HOLD = """
 import os, sys
@@ -103,3 +105,61 @@ def test_whose_the_folder_is(folder):
     assert user_of({}, folder) == (1001, 101)
     with pytest.raises(UsageRefused, match="belongs to uid 1001"):
         user_of({"SUDO_UID": "1000", "SUDO_GID": "100"}, folder)
+
+
+def test_roots_group_is_nobodys(folder):
+    need_root("to be somebody else")
+    os.chown(folder, 54321, 0)
+    assert user_of({}, folder) == (54321, 65534)
+    daemon = pwd.getpwuid(1)
+    os.chown(folder, daemon.pw_uid, 0)
+    assert user_of({}, folder) == (daemon.pw_uid, daemon.pw_gid)
+    assert sudo_caller({"SUDO_UID": "1", "SUDO_GID": "0"}) == (daemon.pw_uid, daemon.pw_gid)
+
+
+@pytest.mark.parametrize("said", ["abc", "-1", "4294967295", "\u0661"])
+def test_what_sudo_never_says_is_wrong_usage(said):
+    with pytest.raises(UsageRefused, match=r"SUDO_UID is .* - unset SUDO_UID"):
+        sudo_caller({"SUDO_UID": said, "SUDO_GID": "1"})
+
+
+def test_a_folder_that_yet_others_may_write_is_refused(folder):
+    need_root("to give a folder away")
+    os.chown(folder, 54321, 54321)
+    refuse_foreign(folder)
+    for mode in (0o770, 0o707, 0o1777):
+        folder.chmod(mode)
+        with pytest.raises(UsageRefused, match="can be written by others"):
+            refuse_foreign(folder)
+
+
+def test_a_folder_of_another_user_is_refused(folder):
+    need_root("to be somebody else")
+    folder.chmod(0o777)
+    os.chown(folder, 54321, 54321)
+    code = (
+        "import os, sys; from devdns.state_folder import Path, refuse_foreign;"
+        "os.chdir(sys.argv[1]); os.setuid(54322); refuse_foreign(Path())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    assert "belongs to uid 54321" in ran.stderr
+
+
+def test_a_planted_record_is_replaced_not_followed(folder, tmp_path, monkeypatch):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    monkeypatch.chdir(folder)
+    held = StateFolder({})
+    (folder / f".supervisor.json.{os.getpid()}").symlink_to(precious)
+    held.record("{}")
+    held.release()
+    assert precious.read_text() == "precious"
+
+
+def test_a_folder_that_is_gone_costs_the_record_only(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    held = StateFolder({})
+    shutil.rmtree(folder)
+    held.record("{}")
+    held.release()
+    assert not folder.exists()

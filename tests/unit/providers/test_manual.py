@@ -43,6 +43,16 @@ async def stated(routes):
         return await said()
 
 
+async def test_a_file_nested_too_deep_costs_that_route_only(path):
+    deep = "[" * 900 + "80" + "]" * 900
+    path.write_text(f'{{"routes": {{"bad.dev.test": {{"target": {deep}}}, "api.dev.test": {{"target": ["5173"]}}}}}}')
+    said = await stated(manual(path))
+    assert ([each.host for each in said.routes], [each.name for each in said.refusals]) == (
+        ["api.dev.test"],
+        ["bad.dev.test"],
+    )
+
+
 async def test_each_put_and_remove_is_told(path):
     routes = manual(path)
     async with watching(routes) as said:

@@ -14,7 +14,11 @@ GOOD = [
     (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", (200, 0, False, True)),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nConnection: close\r\n\r\n", (200, None, True, False)),
     (b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n", (999, 0, False, True)),
-    (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", (304, 5, False, True)),
+    (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", (304, 5, False, False)),
+    (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\n\r\n", (304, 0, False, True)),
+    (b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", (204, None, False, False)),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", (204, None, False, True)),
+    (b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n", (100, 5, False, False)),
 ]
 
 
