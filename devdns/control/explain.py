@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from devdns.control.whence import whence
 from devdns.core.errors import NameRefused
 from devdns.core.names import RESERVED_HOST, Zones, canonical, parse_authority, parse_claim
 from devdns.core.routes import SPOKEN, Route, RouteTable, State
 from devdns.core.sources import Refusal
+from devdns.core.whence import whence
 
 #: Hosts compared for a near name; more would take longer than a person waits for.
 MOST_COMPARED = 500

@@ -13,10 +13,10 @@ import msgspec
 
 from devdns.control.explain import Explanation
 from devdns.control.sources import Source
-from devdns.control.whence import whence
 from devdns.core.frames import SLICE
 from devdns.core.routes import Change, Conflict, Route, RouteTable
 from devdns.core.sources import Refusal
+from devdns.core.whence import whence
 
 VERSION = 1
 Json = dict[str, Any]

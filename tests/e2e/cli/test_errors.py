@@ -20,7 +20,12 @@ def empty(tmp_path):
 
 #: arguments -> the error line, exit code 2.
 USAGE = {
-    "unknown command": (["rout"], "No such command 'rout'"),
+    "unknown command": (["xyz"], "No such command 'xyz' - see devdns --help"),
+    "mistyped command": (["rout"], "No such command 'rout', did you mean 'routes'? - see devdns --help"),
+    "nothing to explain": (["explain", ""], "name '' is empty - write one like api or api/v2"),
+    "nothing to open": (["open", ""], "name '' is empty"),
+    "nothing to add": (["add", " ", "80"], "name ' ' is empty"),
+    "nothing to remove": (["rm", ""], "name '' is empty"),
     "unknown flag": (["routes", "--foo"], "No such option '--foo' - see devdns routes --help"),
     "missing argument": (["rm"], "Missing argument 'NAME' - see devdns rm --help"),
     "missing target": (["add", "api"], "Missing argument 'TARGET...' - see devdns add --help"),
@@ -30,7 +35,7 @@ USAGE = {
     "bad address": (["up", "--dns", "foo"], "--dns): 'foo' is not an address and port - write it like 127.0.0.1:8080"),
     "bad port": (["up", "--http", "127.0.0.1:65536"], "'127.0.0.1:65536' is not an address and port"),
     "no TLS yet": (["up", "--https", "127.0.0.1:443"], "'127.0.0.1:443': this version has no TLS yet - write off"),
-    "bad zone": (["up", "--zone", "a_b"], "name 'a_b': label 'a_b' may hold only"),
+    "bad zone": (["up", "--zone", "a_b"], "name 'a_b' may hold only"),
     "bad workers": (["up", "--workers", "0"], "'0' is not a number from 1 to 64"),
     "contradiction": (["up", "--detach", "--in-process"], "--detach and --in-process exclude each other"),
     "no config to check": (["config", "check"], "no devdns.yml here or above - give one with -c FILE"),
@@ -59,8 +64,8 @@ FILES = {
     "names": (
         f"routes:\n  a_b: 80\n  {LONG}: 80\n  localhost: 80\n".encode(),
         [
-            ":2: routes.a_b: name 'a_b': label 'a_b' may hold only letters, digits and inner hyphens (RFC 1123)",
-            f":3: routes.{'x' * 57}...: name '{LONG}': label '{LONG[:20]}'... is 64 characters long, over 63",
+            ":2: routes.a_b: name 'a_b' may hold only letters, digits and inner hyphens - write a-b",
+            f":3: routes.{'x' * 57}...: name '{LONG}' is 64 characters long, over 63",
             ":4: routes.localhost: name 'localhost' is reserved: localhost cannot be claimed (RFC 6761)",
         ],
     ),
@@ -177,12 +182,17 @@ def test_a_working_directory_that_is_gone(tmp_path):
         assert (ran.code, ran.error) == (2, "the working directory is gone - go to another one with cd")
 
 
-def test_a_traceback_is_shown_when_asked_for(empty):
+def test_a_traceback_is_for_what_nobody_foresaw(empty):
+    """A plain refusal has its line; `--debug` adds nothing to it."""
+    assert run("up", "-c", "nope.yml", "--debug", cwd=empty).error.startswith("config file")
+    (empty / "state").mkdir()
+    (empty / "state" / "control.sock").symlink_to("control.sock")  # ELOOP: nobody expects that
     for more in (["--debug"], []):
-        ran = run("up", "-c", "nope.yml", *more, cwd=empty)
+        ran = run("routes", *more, "--state-dir", empty / "state")
+        assert ran.code == 1
         assert ("Traceback" in ran.err) == bool(more)
-    assert "Traceback" in run("up", "-c", "nope.yml", cwd=empty, DEVDNS_DEBUG="true").err
-    assert "Traceback" not in run("up", "-c", "nope.yml", cwd=empty, DEVDNS_DEBUG="false").err
+    assert "Traceback" in run("routes", "--state-dir", empty / "state", DEVDNS_DEBUG="true").err
+    assert "Traceback" not in run("routes", "--state-dir", empty / "state", DEVDNS_DEBUG="false").err
 
 
 def test_a_folder_of_the_project_is_not_imported_in_place_of_ours(empty):

@@ -90,6 +90,10 @@ async def test_a_manual_route_beats_a_container_and_says_so(registry):
     ("method", "path", "options", "status", "error", "word"),
     [
         ("PUT", "/api/v1/routes/a_b", {"json": {"target": 1}}, 400, "bad_name", "a_b"),
+        ("PUT", "/api/v1/routes/", {"json": {"target": 1}}, 400, "bad_name", "name '' is empty"),
+        ("PUT", "/api/v1/routes/http%3A%2F%2Fapi.dev.test%2F", {"json": {"target": 1}}, 400, "bad_name", "write api"),
+        ("DELETE", "/api/v1/routes/", {}, 400, "bad_name", "name '' is empty"),
+        ("GET", "/api/v1/explain/", {}, 400, "bad_name", "name '' is empty"),
         ("PUT", "/api/v1/routes/devdns", {"json": {"target": 1}}, 400, "bad_name", "reserved"),
         ("PUT", "/api/v1/routes/localhost", {"json": {"target": 1}}, 400, "bad_name", "localhost"),
         ("PUT", "/api/v1/routes/*", {"json": {"target": 1}}, 400, "bad_name", "*"),
