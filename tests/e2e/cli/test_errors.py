@@ -22,10 +22,6 @@ def empty(tmp_path):
 USAGE = {
     "unknown command": (["xyz"], "No such command 'xyz' - see devdns --help"),
     "mistyped command": (["rout"], "No such command 'rout', did you mean 'routes'? - see devdns --help"),
-    "nothing to explain": (["explain", ""], "name '' is empty - write one like api or api/v2"),
-    "nothing to open": (["open", ""], "name '' is empty"),
-    "nothing to add": (["add", " ", "80"], "name ' ' is empty"),
-    "nothing to remove": (["rm", ""], "name '' is empty"),
     "unknown flag": (["routes", "--foo"], "No such option '--foo' - see devdns routes --help"),
     "missing argument": (["rm"], "Missing argument 'NAME' - see devdns rm --help"),
     "missing target": (["add", "api"], "Missing argument 'TARGET...' - see devdns add --help"),
