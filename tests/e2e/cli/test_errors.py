@@ -1,6 +1,7 @@
 """Everything a person can get wrong: one clear line each on stderr, nothing on stdout, the exit code of the contract."""
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -153,6 +154,16 @@ def test_a_busy_port_names_its_holder_and_the_mend(empty, flag):
     assert ran.code == 2
     assert f"{flag[2:]} {address} is taken by " in ran.error
     assert f"(pid {os.getpid()}) - stop that program, or choose another address with {flag} ADDR:PORT" in ran.error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells the variables of another process")
+def test_a_port_of_another_devdns_names_its_state_folder(empty):
+    first, second = empty / "first", empty / "second"
+    started = run("up", "--detach", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", cwd=empty, DEVDNS_STATE_DIR=first)
+    http = started.out.split()[-1]
+    ran = run("up", "--dns", "127.0.0.1:0", "--http", http, cwd=empty, DEVDNS_STATE_DIR=second)
+    assert run("down", "--state-dir", first).code == 0
+    assert re.search(rf"http {http} is taken by devdns \(pid [0-9]+, state folder {first}\) - stop", ran.error)
 
 
 @pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv: apt-get install util-linux")
