@@ -142,6 +142,7 @@ def _unknown(
     near = near_name(question.host, zone, table)
     if near and not elsewhere:
         lines.append(f"a near name that exists: {near}")
+    lines += _elsewhere_lines(question, facts.zones, table)
     parent = question.host.partition(".")[2]
     if table.at(parent):
         lines.append(f"{parent} exists and does not cover names below it; the wildcard *.{parent} would")
@@ -149,6 +150,20 @@ def _unknown(
         lines.append(f"it may be missing because {source} is degraded: {trouble}")
     lines.append(f"to add it: {hint}")
     return Explanation(question, zone, "unknown", refusals=refusals, hint=hint, lines=tuple(lines))
+
+
+def _elsewhere_lines(question: Question, zones: Zones, table: RouteTable) -> list[str]:
+    """For a name that we completed: the same one in our other zones, and a zone that was perhaps mistyped."""
+    if not question.short:
+        return []
+    bare = question.host.removesuffix("." + zones.first)
+    lines = [f"{bare}.{zone} exists" for zone in zones.names[1:] if table.at(f"{bare}.{zone}")]
+    for zone in zones.names:
+        parts = bare.rsplit(".", zone.count(".") + 1)
+        typed = ".".join(parts[1:])
+        if parts[0] != bare and len(parts) == zone.count(".") + 2 and get_close_matches(typed, [zone], 1, 0.7):
+            lines.append(f"did you mean {parts[0]}.{zone}? the zone here is {zone}, not {typed}")
+    return lines
 
 
 def near_name(host: str, zone: str, table: RouteTable) -> str:

@@ -200,6 +200,23 @@ async def test_health_metrics_and_the_description_are_served(registry):
     assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
 
 
+async def test_every_body_ends_its_line(registry):
+    async with client() as session:
+        for path in ("status", "routes", "explain/web", "files", "openapi.json", "nowhere"):
+            async with session.get(f"/api/v1/{path}") as reply:
+                text = await reply.text()
+            assert text.endswith("}\n")
+            assert json.loads(text)
+
+
+async def test_routes_are_told_by_name(registry):
+    for name in ("zoo", "api/v2", "mid", "api"):
+        await ask("control.sock", "PUT", f"/api/v1/routes/{name}", json={"target": 5173})
+    _, body = await ask("control.sock", "GET", "/api/v1/routes")
+    names = [each["name"] for each in body["routes"]]
+    assert names == ["api.dev.test", "api.dev.test/v2", "mid.dev.test", "web.dev.test", "zoo.dev.test"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 async def test_another_user_of_the_machine_may_not_ask(registry, folder):
     for place in (folder, *folder.parents[:2]):

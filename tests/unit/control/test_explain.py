@@ -190,6 +190,27 @@ def test_an_unknown_name_points_to_near_ones_parents_and_broken_sources():
     assert "the wildcard *.api.dev.test would" in "\n".join(told("x.api").lines)
 
 
+def test_a_short_name_points_to_other_zones():
+    table = RouteTable([route("cart.shop.test", "1")])
+    assert "cart.shop.test exists" in explain(parse_question("cart", ZONES), table, FACTS).lines
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("api.dev.tset", "did you mean api.dev.test? the zone here is dev.test, not dev.tset"),
+        ("v2.api.shop.tets", "did you mean v2.api.shop.test? the zone here is shop.test, not shop.tets"),
+    ],
+)
+def test_a_mistyped_zone_is_told(name, line):
+    assert line in told(name).lines
+
+
+@pytest.mark.parametrize("name", ["dev.tset", "api.shop.old", "nope", "a.b.c", "x.dev.test"])
+def test_other_names_are_not_taken_for_a_mistyped_zone(name):
+    assert not [line for line in told(name).lines if line.startswith("did you mean")]
+
+
 def test_a_path_without_a_route_names_the_ones_there_are():
     table = RouteTable([route("only/v2", "1")])
     found = explain(parse_question("only", ZONES), table, FACTS)
