@@ -25,6 +25,7 @@ NO_SPACE = re.compile(r"([^\s:]+):([^\s/]\S*)")
 #: What to look at, by what the parser says.
 MENDS = {
     "did not find expected key": "check the indentation here and in the line above",
+    "did not find expected node content": "a value is missing here, or a bracket above is not closed",
     "mapping values are not allowed in this context": "quote a value that holds a colon and a space",
 }
 NULLS = ("", "~", "null", "Null", "NULL")

@@ -52,7 +52,10 @@ def test_wrong_usage(empty, arguments, line):
 
 #: devdns.yml -> what follows its name in each line of the error.
 FILES = {
-    "broken YAML": (b"routes: [\n", [":2: did not find expected node content"]),
+    "broken YAML": (
+        b"routes: [\n",
+        [":2: did not find expected node content - a value is missing here, or a bracket above is not closed"],
+    ),
     "not UTF-8": (b"zone: \xff\n", [":1: not UTF-8: byte 0xff - save it as UTF-8"]),
     "unknown keys, all at once": (
         b"rotes: {}\nhttp: {liste: []}\n",

@@ -241,7 +241,7 @@ def test_problems(text, lines):
 
 
 SYNTAX = [
-    ("a: [", "2: did not find expected node content"),
+    ("a: [", "2: did not find expected node content - a value is missing here, or a bracket above is not closed"),
     ("a:\n\t- b", "2: found character that cannot start any token - YAML indents with spaces, not tabs"),
     ("a: b: c", "1: mapping values are not allowed in this context - quote a value that holds a colon and a space"),
     ("a:\n  b: 1\n c: 2", "3: did not find expected key - check the indentation here and in the line above"),
