@@ -1,4 +1,4 @@
-"""Who holds a port: the program and its process id, for messages about a busy address.
+"""Who holds a port: the program, its process id and (of a devdns) its state folder, for messages about a busy address.
 
 Standard library only and nothing of ours, because the supervisor uses it. Reads `/proc` on Linux and asks `lsof` on
 macOS. Other users' processes stay hidden without root; then the user who owns the socket is named instead.
@@ -18,6 +18,8 @@ from typing import Literal, NamedTuple
 Kind = Literal["tcp", "udp"]
 Address = IPv4Address | IPv6Address
 
+OURS = "devdns"
+STATE_DIR = b"DEVDNS_STATE_DIR="
 PROC = Path("/proc")
 LSOF = "/usr/sbin/lsof"
 LSOF_SECONDS = 5.0
@@ -80,7 +82,8 @@ def _program(proc: Path, inodes: set[int]) -> str | None:
     links = {f"socket:[{inode}]" for inode in inodes}
     for process in sorted((each for each in proc.iterdir() if each.name.isdigit()), key=lambda each: int(each.name)):
         if _holds(process, links):
-            return f"{_name(process)} (pid {process.name})"
+            name = _name(process)
+            return f"{name} (pid {process.name}{_state_folder(process) if name == OURS else ''})"
     return None
 
 
@@ -102,11 +105,25 @@ def _name(process: Path) -> str:
     """The program's own name; a Python that runs devdns is called that, since `python3` would tell nobody anything."""
     try:
         if b"devdns" in (process / "cmdline").read_bytes():
-            return "devdns"
+            return OURS
         name = (process / "comm").read_text("utf-8", "replace").strip()
     except OSError:
         return "a program"
-    return "".join(each if each.isprintable() else "?" for each in name)
+    return _printable(name)
+
+
+def _state_folder(process: Path) -> str:
+    """Which devdns it is: what `devdns down --state-dir` wants to know."""
+    try:
+        variables = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    found = next((each for each in variables if each.startswith(STATE_DIR)), None)
+    return f", state folder {_printable(found[len(STATE_DIR) :].decode('utf-8', 'replace'))}" if found else ""
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _user(uid: int) -> str:

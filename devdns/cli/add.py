@@ -14,7 +14,7 @@ from devdns.cli.show import conflict_lines, print_json, target_text
 from devdns.cli.text import clean, say, style
 
 
-@click.command()
+@click.command(short_help="Let a name lead to a port, host:port, URL or unix:/path.")
 @click.argument("name")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @option("--strip", is_flag=True, help="Take the path prefix off before the request goes on.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from pathlib import Path
 
@@ -17,20 +18,22 @@ from devdns.core.errors import DevdnsError
 HTTP = 80
 
 
-@click.command("open")
+@click.command("open", short_help="Open a name, or the page of devdns, in the browser.")
 @click.argument("name", required=False, shell_complete=names)
 @json_option
 @common
 def browse(name: str | None, *, state_dir: Path, config: Path | None, as_json: bool) -> None:  # noqa: ARG001 - -c is understood by every command
     """Open NAME in the browser; without NAME the page of devdns itself. --json prints the URL only."""
     client = Client(state_dir)
-    url = _url_of(client, name) if name else _own_url(client.ask("GET", "/api/v1/status"))
+    url = _url_of(client, name) if name is not None else _own_url(client.ask("GET", "/api/v1/status"))
     if as_json:
         print_json({"version": 1, "url": url})
         return
     say(clean(url))
     if not webbrowser.open(url):
-        raise DevdnsError("no browser is to be found", "set BROWSER, or open the URL above by hand")
+        chosen = os.environ.get("BROWSER")
+        why = f"no browser of BROWSER={chosen} opened it" if chosen else "no browser is to be found"
+        raise DevdnsError(why, f"{'mend' if chosen else 'set'} BROWSER, or open the URL above by hand")
 
 
 def _url_of(client: Client, name: str) -> str:

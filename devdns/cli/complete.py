@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import click
 
-from devdns.cli.client import Client
-from devdns.cli.state import default_state_dir
+from devdns.cli.client import Body, Client
 from devdns.core.errors import DevdnsError
 
 SECONDS = 0.5
 
 
-def names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    """Names that begin with what is typed, short ones (without their zone) included."""
-    try:
-        client = Client(Path(os.environ.get("DEVDNS_STATE_DIR") or default_state_dir()), SECONDS)
-        rows = client.ask("GET", "/api/v1/routes")["routes"]
-    except DevdnsError:
-        return []
+def names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Names that begin with what is typed."""
+    return sorted(row["name"] for row in _rows(ctx) if row["name"].startswith(incomplete))
+
+
+def manual_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Names that `devdns rm` may take away."""
+    rows = [row for row in _rows(ctx) if row["source"] == "manual"]
     return sorted(row["name"] for row in rows if row["name"].startswith(incomplete))
+
+
+def _rows(ctx: click.Context) -> list[Body]:
+    """The routes of the state folder that is meant, by flag or variable."""
+    try:
+        found: list[Body] = Client(ctx.params["state_dir"], SECONDS).ask("GET", "/api/v1/routes")["routes"]
+    except (DevdnsError, KeyError):
+        return []
+    return found

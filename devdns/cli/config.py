@@ -27,7 +27,7 @@ def schema(*, state_dir: Path, config: Path | None) -> None:  # noqa: ARG001 - u
     print_json(config_schema())
 
 
-@config.command()
+@config.command(short_help="Say what is wrong with devdns.yml and the variables.")
 @json_option
 @common
 def check(*, state_dir: Path, config: Path | None, as_json: bool) -> int:  # noqa: ARG001 - --state-dir is understood by every command

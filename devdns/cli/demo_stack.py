@@ -21,6 +21,7 @@ from devdns.cli.settings import NAME, read_settings
 from devdns.cli.state import LOG, record
 from devdns.core.errors import DevdnsError
 from devdns.demo.exchange import own_get
+from devdns.demo.heir import Heir
 from devdns.demo.samples import Sample
 from devdns.ports import holder
 
@@ -52,6 +53,7 @@ class DemoStack:
         self.samples: dict[str, Sample] = {}
         self.dns = self.http = ("127.0.0.1", 0)
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self._ending = contextlib.ExitStack()
 
     def __enter__(self) -> DemoStack:
         try:
@@ -66,6 +68,7 @@ class DemoStack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ending.close()
         self._stop()
         for sample in self.samples.values():
             sample.close()
@@ -128,6 +131,7 @@ class DemoStack:
         self._supervisor, code = launch(children_environ(environ, settings, wanted), self.folder / LOG, heard.append)
         if code is not None:
             raise DevdnsError("the stack of the demo did not start: " + (heard[-1] if heard else f"exit code {code}"))
+        self._ending.enter_context(Heir(self._supervisor.pid, self.folder))
         listening: Mapping[str, list[list[str]]] = record(self.folder)["listeners"]
         (self.dns,), (self.http,) = (
             [(str(host), int(port)) for host, port in listening[key]] for key in ("dns", "http")

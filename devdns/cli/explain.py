@@ -16,7 +16,7 @@ from devdns.cli.text import clean, say, state_look, style
 WELL = ("live", "own")
 
 
-@click.command()
+@click.command(short_help="Say why a name leads where it does, or why it does not.")
 @click.argument("name", metavar="NAME|URL", shell_complete=names)
 @json_option
 @common

@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import click
 
@@ -55,6 +56,14 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        wanted = args[0]
+        if wanted not in COMMANDS and not ctx.resilient_parsing and (near := get_close_matches(wanted, COMMANDS, 1)):
+            ctx.fail(f"No such command {wanted!r}, did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="devdns", message="%(prog)s %(version)s")
@@ -80,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(error.format_message(), stream=sys.stderr)
         return error.exit_code
     except (click.ClickException, DevdnsError) as error:
-        return _refuse(error, switches)
+        return _refuse(error)
     except UnicodeEncodeError as error:  # a word that was not UTF-8 reached what only speaks that
         _complain(f"{str(error.object)[:80]!r} is not valid UTF-8 - see devdns --help")
         return UsageRefused.exit_code
@@ -89,9 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return done if isinstance(done, int) else 0
 
 
-def _refuse(error: click.ClickException | DevdnsError, switches: Switches) -> int:
-    if switches.debug:
-        traceback.print_exc()
+def _refuse(error: click.ClickException | DevdnsError) -> int:
     text = str(error)
     if isinstance(error, click.ClickException):
         where = getattr(error, "ctx", None)

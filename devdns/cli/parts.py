@@ -28,7 +28,7 @@ _dns = option("--dns", metavar="ADDR:PORT", help="Where the resolver listens.")
 _http = option("--http", metavar="ADDR:PORT", help="Where the proxy listens.")
 
 
-@click.command()
+@click.command(short_help="Run control alone: sources, routes and the API.")
 @_zone
 @_dns
 @_http

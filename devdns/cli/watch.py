@@ -25,14 +25,14 @@ Event = tuple[str, Body]
 
 
 def watch_lines(client: Client, table_lines: Callable[[Body], list[str]], *, as_json: bool) -> Iterator[str]:
-    """Lines, for as long as there is a devdns and a reader; raises `NotRunning`, `ReaderGone`."""
+    """What to print, for as long as there is a devdns and a reader; raises `NotRunning`, `ReaderGone`."""
     known: Body = {"sources": [], "problems": []}
     for event, body in _events(client):
         if as_json:
             yield from [json.dumps({"event": event} | body)] if event != TURN else []
         elif event == "table":
             known = _status(client, known)
-            yield from (*table_lines(body), *trouble_lines(known["sources"]))
+            yield "\n".join((*table_lines(body), *trouble_lines(known["sources"])))
         elif event == "change":
             yield from _change_lines(body)
         else:

@@ -33,8 +33,8 @@ log = structlog.get_logger()
 
 
 def answer(body: dict[str, Any], status: int = 200) -> web.Response:
-    """A JSON body."""
-    return web.Response(body=text(body), status=status, content_type=JSON)
+    """A JSON body, which ends its line for who reads it in a terminal."""
+    return web.Response(body=text(body) + b"\n", status=status, content_type=JSON)
 
 
 def refusal(status: int, detail: str, error: str = "") -> web.Response:

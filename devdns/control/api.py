@@ -19,11 +19,11 @@ from devdns.control import metrics, processes, shapes, streams
 from devdns.control.answers import JSON, MOST_BODY, answer, body_of, errors
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
-from devdns.control.whence import whence
 from devdns.core.frames import Figures
 from devdns.core.names import parse_claim
 from devdns.core.routes import Conflict
 from devdns.core.routes_file import bind, read_line
+from devdns.core.whence import whence
 
 ORIGIN = "devdns add"
 MOST_PROBLEMS = 100
@@ -68,9 +68,9 @@ class Api:
             web.get("/api/v1/status", self.status),
             web.get("/api/v1/routes", self.table),
             web.get("/api/v1/routes/events", self.events),
-            web.put("/api/v1/routes/{name:(?s:.+)}", self.put),
-            web.delete("/api/v1/routes/{name:(?s:.+)}", self.remove),
-            web.get("/api/v1/explain/{name:(?s:.+)}", self.explain),
+            web.put("/api/v1/routes/{name:(?s:.*)}", self.put),
+            web.delete("/api/v1/routes/{name:(?s:.*)}", self.remove),
+            web.get("/api/v1/explain/{name:(?s:.*)}", self.explain),
             web.get("/api/v1/files", self.files),
             web.post("/api/v1/files", self.attach),
             web.delete("/api/v1/files", self.detach),

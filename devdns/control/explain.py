@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import shlex
 from difflib import get_close_matches
 from itertools import islice
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from devdns.control.whence import whence
 from devdns.core.errors import NameRefused
 from devdns.core.names import RESERVED_HOST, Zones, canonical, parse_authority, parse_claim
 from devdns.core.routes import SPOKEN, Route, RouteTable, State
 from devdns.core.sources import Refusal
+from devdns.core.whence import trouble, whence
 
 #: Hosts compared for a near name; more would take longer than a person waits for.
 MOST_COMPARED = 500
@@ -142,13 +143,29 @@ def _unknown(
     near = near_name(question.host, zone, table)
     if near and not elsewhere:
         lines.append(f"a near name that exists: {near}")
+    lines += _elsewhere_lines(question, facts.zones, table)
     parent = question.host.partition(".")[2]
     if table.at(parent):
         lines.append(f"{parent} exists and does not cover names below it; the wildcard *.{parent} would")
-    for source, trouble in facts.troubles:
-        lines.append(f"it may be missing because {source} is degraded: {trouble}")
+    if table.at(f"*.{question.host}"):
+        lines.append(f"*.{question.host} covers the names below it, not {question.host} itself")
+    lines += [f"it may be missing because a source is degraded: {trouble(*each)}" for each in facts.troubles]
     lines.append(f"to add it: {hint}")
     return Explanation(question, zone, "unknown", refusals=refusals, hint=hint, lines=tuple(lines))
+
+
+def _elsewhere_lines(question: Question, zones: Zones, table: RouteTable) -> list[str]:
+    """For a name that we completed: the same one in our other zones, and a zone that was perhaps mistyped."""
+    if not question.short:
+        return []
+    bare = question.host.removesuffix("." + zones.first)
+    lines = [f"{bare}.{zone} exists" for zone in zones.names[1:] if table.at(f"{bare}.{zone}")]
+    for zone in zones.names:
+        parts = bare.rsplit(".", zone.count(".") + 1)
+        typed = ".".join(parts[1:])
+        if parts[0] != bare and len(parts) == zone.count(".") + 2 and get_close_matches(typed, [zone], 1, 0.7):
+            lines.append(f"did you mean {parts[0]}.{zone}? the zone here is {zone}, not {typed}")
+    return lines
 
 
 def near_name(host: str, zone: str, table: RouteTable) -> str:
@@ -177,7 +194,8 @@ def _hint(verdict: str, route: Route, zones: Zones) -> str:
         return ""
     start = "start the service" if any(each.scheme in SPOKEN for each in route.targets) else "name an http:// target"
     if route.source == "manual":
-        return f"{start}, or mend it with devdns add {route.host.removesuffix('.' + zones.first)}{route.prefix} TARGET"
+        name = route.host.removesuffix("." + zones.first) + route.prefix
+        return f"{start}, or mend it with devdns add {shlex.quote(name)} TARGET"
     return f"{start}, or mend its target at {whence(route.source, route.origin)}"
 
 
@@ -215,5 +233,7 @@ def _refusal_lines(refusals: tuple[tuple[str, Refusal], ...]) -> list[str]:
 
 def _trouble_lines(facts: Facts, source: str) -> list[str]:
     return [
-        f"{name} is degraded ({reason}): its last routes are kept" for name, reason in facts.troubles if name == source
+        f"its source is degraded, and its last routes are kept: {trouble(name, reason)}"
+        for name, reason in facts.troubles
+        if name == source
     ]

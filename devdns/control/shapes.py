@@ -13,12 +13,14 @@ import msgspec
 
 from devdns.control.explain import Explanation
 from devdns.control.sources import Source
-from devdns.control.whence import whence
 from devdns.core.frames import SLICE
 from devdns.core.routes import Change, Conflict, Route, RouteTable
 from devdns.core.sources import Refusal
+from devdns.core.whence import trouble, whence
 
 VERSION = 1
+#: Routes that are told in the order of their names; sorting more would hold up a change.
+MOST_SORTED = 10_000
 Json = dict[str, Any]
 
 
@@ -85,9 +87,10 @@ def change_shape(change: Change, port: int) -> Json:
 
 
 def table_pieces(table: RouteTable, port: int, conflicts: Iterable[Conflict], refusals: list[Json]) -> Iterator[bytes]:
-    """The body of `/routes`, in pieces that join to one line of JSON."""
+    """The body of `/routes`, in pieces that join to one line of JSON. Routes are sorted by name, but for a very large table."""
     yield b'{"version":%d,"generation":%d,"routes":[' % (VERSION, table.generation)
-    routes, comma = iter(table), b""
+    routes = iter(sorted(table, key=lambda route: route.name) if len(table) <= MOST_SORTED else table)
+    comma = b""
     while part := [route_shape(route, port) for route in islice(routes, SLICE)]:
         yield comma + text(part)[1:-1]
         comma = b","
@@ -121,7 +124,11 @@ def problems(
 ) -> list[str]:
     """What a person should look at, one line each, the worst first."""
     lines = [f"process {each['name']} is {each['state']}" for each in processes if each["state"] != "running"]
-    lines += [f"{_trouble(each)}{_mend(each['hint'])}" for each in sources if each["state"] == "degraded"]
+    lines += [
+        f"{trouble(each['source'], each['reason'])}{_mend(each['hint'])}"
+        for each in sources
+        if each["state"] == "degraded"
+    ]
     lines += [
         f"{whence(source, each.origin)}: {each.name} refused: {each.reason}{_mend(each.hint)}"
         for source, each in refusals
@@ -132,16 +139,6 @@ def problems(
         beaten, by = whence(loser.source, loser.origin), whence(winner.source, winner.origin)
         lines.append(f"{winner.name}: {beaten} lost to {by}")
     return lines
-
-
-def _trouble(source: Json) -> str:
-    """The reason of a degraded source, led by its name where the reason does not name it itself, as a file's does."""
-    kind, _, path = source["source"].partition(":")
-    return (
-        str(source["reason"])
-        if kind == "file" and path in source["reason"]
-        else f"{source['source']}: {source['reason']}"
-    )
 
 
 def _mend(hint: str) -> str:

@@ -18,6 +18,7 @@ async def table(request: web.Request, registry: Registry) -> web.StreamResponse:
     await response.prepare(request)
     if request.method != "HEAD":
         await _write_table(response, registry)
+        await response.write(b"\n")
     return response
 
 

@@ -17,7 +17,7 @@ from devdns.core.errors import DevdnsError
 from devdns.core.keys import IN_FILE, KEYS, SECTIONS, TOP, Key, schema
 from devdns.core.kinds import Kind
 from devdns.core.names import Zones
-from devdns.core.routes import Route
+from devdns.core.routes import Route, parse_target
 from devdns.core.routes_file import RouteLine
 from devdns.core.settings import (
     Config,
@@ -95,7 +95,7 @@ def parse(text: str, path: str, *, routes_only: bool = False) -> ConfigFile:
         if key.text == "routes":
             entries += _route_lines(node, problems)
         elif key.text not in TOP:
-            problems.add(key.line, below("", key.text), stranger(key.text, TOP))
+            problems.add(key.line, below("", key.text), _stranger(key.text, node))
         elif routes_only:
             ignored.append(key.text)
         else:
@@ -112,6 +112,18 @@ def parse(text: str, path: str, *, routes_only: bool = False) -> ConfigFile:
     return ConfigFile(path, settings, lines, tuple(entries), tuple(ignored))
 
 
+def _stranger(key: str, node: Node) -> str:
+    """What to say of an unknown key at the top: a route that stands there belongs below `routes`."""
+    said = stranger(key, TOP)
+    if "did you mean" in said or not isinstance(node, Scalar) or node.is_null:
+        return said
+    try:
+        parse_target(node.text)
+    except DevdnsError:
+        return said
+    return "unknown key - if it is a route, put it below routes:"
+
+
 def _route_lines(node: Node, problems: Problems) -> Iterable[RouteLine]:
     for key, value in fields(node, "routes", problems):
         line = routes_file.read_route(key, value, below("routes", key.text), problems)
@@ -124,12 +136,12 @@ def _top(key: Scalar, node: Node, problems: Problems) -> dict[str, _Setting]:
     if key.text not in SECTIONS:
         return _setting(key.text, key.line, node, problems)
     found: dict[str, _Setting] = {}
-    for name, value in fields(node, key.text, problems):
+    known = [each.partition(".")[2] for each in IN_FILE if each.startswith(key.text + ".")]
+    for name, value in fields(node, key.text, problems, known):
         path = f"{key.text}.{name.text}"
         if path in IN_FILE:
             found |= _setting(path, name.line, value, problems)
         else:
-            known = [each.partition(".")[2] for each in IN_FILE if each.startswith(key.text + ".")]
             problems.add(name.line, below(key.text, name.text), stranger(name.text, known))
     return found
 

@@ -24,6 +24,8 @@ DAY = 86_400.0
 LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+):(?P<port>[0-9]{1,5})")
 DOCKER_HOST = re.compile(r"(?:unix:///|(?:tcp|http|https|ssh)://[^/\s])[\x21-\x7e]*")
 HEALTH = re.compile(r"/[\x21\x22\x24-\x7e]{0,2047}")
+#: Zones of one label that nobody on the internet owns: RFC 6761, and what ICANN keeps out of the root.
+PRIVATE_TOP = ("test", "internal", "lan", "home", "corp")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 MAX_WORKERS = 64
 
@@ -170,13 +172,17 @@ def fold_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def read_zone(text: str) -> str:
-    """A canonical zone; localhost and what reads as an IPv4 address are none."""
+    """A canonical zone; localhost, what reads as an IPv4 address, and everybody's top-level domains are none."""
     zone = canonical(text)
     last = zone.rpartition(".")[2]
     if last == RESERVED_HOST:
         raise UsageRefused(f"zone {text!r} is reserved: localhost is this machine (RFC 6761)")
     if NUMBER.fullmatch(last):
         refuse(text, "a zone: it ends in a number, as an address does")
+    if zone == "local":
+        raise UsageRefused(f"zone {text!r} belongs to mDNS (RFC 6762)", "write dev.test")
+    if zone == last and zone not in PRIVATE_TOP:
+        raise UsageRefused(f"zone {text!r} is a whole top-level domain", f"write {zone}.test")
     if len(zone) + len(CONTROL_LABEL) + 1 > MAX_HOST:
         refuse(text, "a zone: too long to hold names")
     return zone

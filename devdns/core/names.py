@@ -33,7 +33,7 @@ def canonical(text: str) -> str:
             f"name {text!r} is {'empty' if not host else f'{len(host)} characters long, over {MAX_HOST}'}"
         )
     for label in host.split("."):
-        _check_label(label, text)
+        _check_label(label, host, text)
     return host
 
 
@@ -44,16 +44,22 @@ def _to_ascii(host: str) -> str:
         raise NameRefused(f"name {host!r} is not a valid internationalised name: {error}") from None
 
 
-def _check_label(label: str, name: str) -> None:
+def _check_label(label: str, host: str, text: str) -> None:
+    """Raises `NameRefused`; the label is named where it is not the whole `host`, which was written as `text`."""
+    where = f"name {text!r}" + ("" if label == host else f": its part {label[: MAX_LABEL + 1]!r}")
+    if not label:
+        raise NameRefused(f"name {text!r} has an empty part: two dots, or one in front")
     if len(label) > MAX_LABEL:
-        raise NameRefused(f"name {name!r}: label {label[:20]!r}... is {len(label)} characters long, over {MAX_LABEL}")
+        raise NameRefused(f"{where} is {len(label)} characters long, over {MAX_LABEL}")
     if not LABEL.fullmatch(label):
-        raise NameRefused(f"name {name!r}: label {label!r} may hold only letters, digits and inner hyphens (RFC 1123)")
+        mend = host.replace("_", "-")
+        hint = f"write {mend}" if all(map(LABEL.fullmatch, mend.split("."))) else ""
+        raise NameRefused(f"{where} may hold only letters, digits and inner hyphens", hint)
     if label.startswith("xn--"):
         try:
             label.encode("ascii").decode("idna")
         except UnicodeError:
-            raise NameRefused(f"name {name!r}: label {label!r} is not valid punycode") from None
+            raise NameRefused(f"{where} is not valid punycode") from None
 
 
 class Zones(Struct, frozen=True):
@@ -88,16 +94,26 @@ class Claim(Struct, frozen=True, order=True):
 def parse_claim(text: str, zones: Zones) -> Claim:
     """`api`, `api.shop`, `api/v2`, `*.api` or a full name inside a zone; raises `NameRefused`."""
     name, slash, rest = text.strip().partition("/")
+    if ":" in name:
+        raise NameRefused(f"{text!r} is a URL or holds a port, not a name", _named(text, zones))
     prefix = ("/" + rest).rstrip("/") if slash else ""
     if prefix and not PREFIX.fullmatch(prefix):
         raise NameRefused(f"path prefix {prefix!r} of {text!r} is not a plain path", "write it like api/v2")
     if prefix and any(segment in (".", "..") for segment in prefix.split("/")):
         raise NameRefused(f"path prefix {prefix!r} of {text!r} holds a dot segment")
     wildcard = name.startswith("*.")
-    if name in ("*", ""):
+    if name == "*":
         raise NameRefused(f"name {text!r} cannot be claimed", "claim a name such as api, or *.api")
     host = _complete(canonical(name[2:] if wildcard else name), zones)
     return Claim(_claimable(f"*.{host}" if wildcard else host, text, zones), prefix)
+
+
+def _named(url: str, zones: Zones) -> str:
+    """What to write for the host of a URL, if it can be a name."""
+    place = url.strip().rpartition("://")[2].partition("/")[0]
+    found = parse_authority(place)
+    short = found[0].removesuffix(f".{zones.first}") if found else ""
+    return f"write {short}" if short and all(map(LABEL.fullmatch, short.split("."))) else ""
 
 
 def _complete(host: str, zones: Zones) -> str:

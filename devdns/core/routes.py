@@ -65,6 +65,9 @@ def parse_target(text: str | int, scheme: str | None = None) -> Target:
                 f"target {raw!r}: a Unix socket needs an absolute path", "write it like unix:/run/app.sock"
             )
         return Target("", 0, scheme or "http", path)
+    place, slash, path = raw.partition("://")[2].partition("/")
+    if place and path:
+        raise TargetRefused(f"target {str(text)!r} holds a path", f"leave out {slash + path!r}")
     if "://" in raw and not re.search(r":[0-9]+/?$", raw):
         named = raw.partition("://")[0]
         raw = f"{raw.rstrip('/')}:{DEFAULT_PORTS.get(named, 0)}"

@@ -6,7 +6,8 @@ its reader decides. Aliases and tags are refused, nodes and depth bounded: a sma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 import yaml
@@ -19,6 +20,14 @@ MAX_NODES = 2_000_000
 MAX_DEPTH = 16
 MAX_PROBLEMS = 100
 MAX_SHOWN = 60
+#: A line that is nearly a pair.
+NO_SPACE = re.compile(r"([^\s:]+):([^\s/]\S*)")
+#: What to look at, by what the parser says.
+MENDS = {
+    "did not find expected key": "check the indentation here and in the line above",
+    "did not find expected node content": "a value is missing here, or a bracket above is not closed",
+    "mapping values are not allowed in this context": "quote a value that holds a colon and a space",
+}
 NULLS = ("", "~", "null", "Null", "NULL")
 Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
@@ -60,8 +69,10 @@ class Problems:
         self._found: list[tuple[int, str]] = []
 
     def add(self, line: int, key: str, text: object) -> None:
+        """`text` is led by its line and key, unless it begins with the key itself (`target 'x' is no ...`)."""
         where = f"{self.path}:{line}: " if line else ""
-        self._found.append((line, f"{where}{key}: {text}" if key else f"{where}{text}"))
+        lead = f"{key}: " if key and not str(text).startswith(f"{key} ") else ""
+        self._found.append((line, f"{where}{lead}{text}"))
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -108,8 +119,9 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, path: str) -> str:
     line = mark.line + 1 if mark else 1
     lines = text.splitlines()
     tab = 0 < line <= len(lines) and lines[line - 1].lstrip(" ").startswith("\t")
-    mend = " - YAML indents with spaces, not tabs" if tab else ""
-    return f"{path}:{line}: {error.problem or error.context}{mend}"
+    said = error.problem or error.context or ""
+    mend = "YAML indents with spaces, not tabs" if tab else MENDS.get(said, "")
+    return f"{path}:{line}: {said}" + (f" - {mend}" if mend else "")
 
 
 def _tree(events: Iterator[yaml.Event], path: str) -> Node | None:
@@ -183,11 +195,11 @@ def written(value: object) -> Node:
     raise TypeError(f"{type(value).__name__} is not written by hand")
 
 
-def fields(node: Node, path: str, problems: Problems) -> Iterator[tuple[Scalar, Node]]:
-    """The pairs of a mapping, each key once; says what is no mapping, no plain key or there twice."""
+def fields(node: Node, path: str, problems: Problems, known: Iterable[str] = ()) -> Iterator[tuple[Scalar, Node]]:
+    """The pairs of a mapping, each key once; says what is no mapping (and its `known` keys), no plain key or there twice."""
     if not isinstance(node, Pairs):
         if not (isinstance(node, Scalar) and node.is_null):
-            problems.add(node.line, path, f"{shown(node)} is not a mapping of keys to values")
+            problems.add(node.line, path, f"{shown(node)} is not a mapping of keys to values{_pairs(node, known)}")
         return
     first: dict[str, int] = {}
     for key, value in node.values:
@@ -198,6 +210,14 @@ def fields(node: Node, path: str, problems: Problems) -> Iterator[tuple[Scalar, 
         else:
             first[key.text] = key.line
             yield key, value
+
+
+def _pairs(node: Node, known: Iterable[str]) -> str:
+    """How to write what is no mapping as one."""
+    near = NO_SPACE.fullmatch(node.text) if isinstance(node, Scalar) else None
+    if near:
+        return f" - write a space after the colon: {clipped(near[1])}: {clipped(near[2])}"
+    return f" - its keys are {', '.join(known)}" if known else ""
 
 
 def below(path: str, key: str) -> str:

@@ -184,7 +184,10 @@ class _Reader:
         if near:
             quoted = clipped(repr(key))
             hint = f"did you mean {LABELS[near[0]].key}?"
-            self.refuse(value, _Bad(quoted, f"label {quoted} is not one of devdns", hint))
+            self.refuse(
+                value if near[0] == ROUTE else self._container,
+                _Bad(quoted, f"label {quoted} is not one of devdns", hint),
+            )
 
     def wish(self, families: Mapping[str, Mapping[str, Any]]) -> Reading:
         """A wish for each name of each family; a family takes from the plain labels what it does not say itself."""

@@ -186,6 +186,8 @@ def _publish(container: Container, port: int, ground: Ground) -> str:
     what = f"port {port} of container {container.name}"
     if container.published.get(port):
         return f"{what} is published, and does not answer at {ground.host}"
+    if not container.address and not container.shares:
+        return f"{what} is on no network with an address: run it with --network bridge"
     address, line = container.address or "an address", _line(container, port, ground)
     return f"this host does not route to {address} for {what}, which is not published: {line}"
 

@@ -191,4 +191,4 @@ def _away(error: Exception) -> web.Response:
     log.warning("control does not answer", reason=str(error))
     detail = "control does not answer now; names and traffic go on, it is started again by itself"
     body = msgspec.json.encode({"error": "unavailable", "detail": detail, "code": 503})
-    return web.Response(status=503, body=body, content_type="application/json", headers={hdrs.RETRY_AFTER: "1"})
+    return web.Response(status=503, body=body + b"\n", content_type="application/json", headers={hdrs.RETRY_AFTER: "1"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from msgspec import Struct
 
 from devdns.core.names import LABEL
 from devdns_proxy.pages_accept import HTML, JSON, choose
@@ -16,7 +17,7 @@ from devdns_proxy.problems import Problem
 
 MOST_LISTED = 50
 SHORT = 4
-ADD = "devdns add "
+COMMAND = "devdns "
 #: Names compared for a near one: edit distance over more would hold up the requests behind this one.
 MOST_COMPARED = 200
 #: What a program may branch on, by status.
@@ -35,6 +36,18 @@ ERRORS = {
     508: "loop",
 }
 COMMON = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+
+class Mend(Struct, frozen=True):
+    """A line that mends a problem: prose, and after it what to type (`code`) or the `name` that was perhaps meant."""
+
+    prose: str
+    code: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.prose} {self.name}?" if self.name else f"{self.prose} {self.code}".strip()
+
 
 Rendered = tuple[int, tuple[tuple[str, str], ...], bytes]
 
@@ -55,17 +68,18 @@ def _json(problem: Problem) -> bytes:
         "error": ERRORS.get(problem.status, "error"),
         "detail": printable(problem.detail or problem.title),
         "code": problem.status,
-        "hint": printable("; ".join(mends(problem))),
+        "hint": printable("; ".join(map(str, mends(problem)))),
         "host": printable(problem.host),
         "live": [printable(name) for name in problem.live[:MOST_LISTED]],
         "retry_after": problem.retry_after,
-        "request_id": printable(problem.request_id),
     }
+    if problem.request_id:
+        body["request_id"] = printable(problem.request_id)
     return msgspec.json.encode(body) + b"\n"
 
 
 def _plain(problem: Problem, port: int | None) -> bytes:
-    said = [f"{problem.status} {problem.title}", problem.detail, *mends(problem), *_waiting(problem)]
+    said = [f"{problem.status} {problem.title}", problem.detail, *map(str, mends(problem)), *_waiting(problem)]
     lines = [line for line in said if line]
     if problem.live:
         lines += ["", _heading(problem), *(f"  {url(name, port) or name}" for name in problem.live[:MOST_LISTED])]
@@ -76,7 +90,7 @@ def _plain(problem: Problem, port: int | None) -> bytes:
 
 def _html(problem: Problem, port: int | None) -> bytes:
     body = element("h1", problem.title) + element("p", problem.detail)
-    body += items(f"<code>{escaped(line)}</code>" for line in mends(problem)) + "".join(
+    body += items(_mend(line, port) for line in mends(problem)) + "".join(
         element("p", line) for line in _waiting(problem)
     )
     if problem.live:
@@ -85,9 +99,16 @@ def _html(problem: Problem, port: int | None) -> bytes:
     return document(f"{problem.status} {problem.title}", body + f"<p>{element('small', foot)}</p>")
 
 
+def _mend(line: Mend, port: int | None) -> str:
+    """A line as HTML: a command stands out, a name leads there."""
+    if line.name:
+        return f"{escaped(line.prose)} {_linked(line.name, port)}?"
+    return " ".join(filter(None, (escaped(line.prose), element("code", line.code))))
+
+
 def _heading(problem: Problem) -> str:
     count, listed = len(problem.live), min(len(problem.live), MOST_LISTED)
-    return f"Live names ({count})" if count == listed else f"Live names ({listed} of {count})"
+    return f"Names ({count})" if count == listed else f"Names ({listed} of {count})"
 
 
 def _linked(name: str, port: int | None) -> str:
@@ -107,21 +128,32 @@ def _waiting(problem: Problem) -> list[str]:
     return [f"try again in {problem.retry_after} s"] if problem.retry_after else []
 
 
-def mends(problem: Problem) -> list[str]:
+def mends(problem: Problem) -> list[Mend]:
     """The lines that mend it: the problem's own hint, and for an unknown name what would add it or what was meant."""
-    lines = [problem.hint] if problem.hint else []
+    lines = []
+    if problem.hint:
+        lines.append(Mend("why:", problem.hint) if problem.hint.startswith(COMMAND) else Mend(problem.hint))
     if problem.status != 404 or not problem.host:
         return lines
     hosts = [name.partition("/")[0] for name in problem.live[:MOST_COMPARED]]
-    parent = problem.host.partition(".")[2]
-    if not problem.hint and parent in hosts:
-        lines.append(f"{parent} exists, but not the names below it: devdns add '*.{parent}' PORT")
-    if not problem.hint and all(LABEL.fullmatch(label) for label in problem.host.split(".")):
-        lines.append(f"{ADD}{problem.host} PORT")
-    if lines and lines[-1].startswith(ADD):
-        lines.append(f"or the label dev.route={problem.host} on its container")
     near = nearest(problem.host, hosts)
-    return [*lines, f"did you mean {near}?"] if near else lines
+    lines += [] if problem.hint else _adding(problem.host, hosts)
+    return [*lines, Mend("did you mean", name=near)] if near else lines
+
+
+def _adding(host: str, hosts: Iterable[str]) -> list[Mend]:
+    """What would make a route of this host."""
+    if not all(map(LABEL.fullmatch, host.split("."))):
+        plain = host.replace("_", "-")
+        return [Mend(f"a name holds no underscores: {plain}")] if all(map(LABEL.fullmatch, plain.split("."))) else []
+    parent = host.partition(".")[2]
+    above = f"{parent} exists, but not the names below it:"
+    lines = [Mend(above, f"devdns add '*.{parent}' PORT")] if parent in hosts else []
+    return [
+        *lines,
+        Mend("to add it:", f"devdns add {host} PORT"),
+        Mend("or the label on its container:", f"dev.route={host}"),
+    ]
 
 
 def nearest(host: str, names: Iterable[str]) -> str:

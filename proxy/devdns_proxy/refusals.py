@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import islice
 
 from devdns.core.names import Zones
-from devdns.core.routes import Route, RouteTable, State
+from devdns.core.routes import SPOKEN, Route, RouteTable, State
+from devdns.core.whence import whence
 from devdns_proxy.fields import HeadRefused
 from devdns_proxy.heads import Meaning
 from devdns_proxy.problems import Problem
@@ -19,7 +20,7 @@ TITLES = {
     431: "The request head is too long",
     505: "HTTP version refused",
 }
-SHOWN = 50
+#: Routes looked at for names to offer; how many are shown is the pages' business.
 LISTED = 2_000
 
 
@@ -31,7 +32,7 @@ def refused_head(refused: HeadRefused) -> Problem:
 def live_names(table: RouteTable) -> tuple[str, ...]:
     """Names worth offering, sorted; of a very large table only a part is looked at."""
     names = (route.name for route in islice(table, LISTED) if route.state is State.LIVE and route.host[:1] != "*")
-    return tuple(sorted(names)[:SHOWN])
+    return tuple(sorted(names))
 
 
 def unknown_name(meaning: Meaning, path: str, table: RouteTable, zones: Zones) -> Problem:
@@ -43,6 +44,8 @@ def unknown_name(meaning: Meaning, path: str, table: RouteTable, zones: Zones) -
     elif there:
         prefixes = ", ".join(route.prefix for route in there)
         detail, hint = f"{host} has routes for some paths only", f"its paths are {prefixes}"
+    elif table.at(f"*.{host}"):
+        detail, hint = f"*.{host} covers the names below {host}, not {host} itself", ""
     else:
         detail, hint = f"{host} is inside the zone {zone}, but nothing has claimed it", ""
     return Problem(404, f"No route for {host}", detail, hint, host=host, path=path, live=live_names(table))
@@ -80,7 +83,7 @@ def down(route: Route, path: str) -> Problem:
     return Problem(
         status,
         f"{route.name} is {route.state}",
-        route.reason or f"It comes from {route.origin or route.source}.",
+        route.reason or f"It {_origin(route)}.",
         f"devdns explain {route.name}",
         host=route.host,
         path=path,
@@ -89,13 +92,21 @@ def down(route: Route, path: str) -> Problem:
 
 
 def unreachable(route: Route, path: str, reason: str, *, timed_out: bool) -> Problem:
-    """502 or 504: a live route whose targets did not take the request."""
+    """502 or 504: a live route whose targets did not take the request. Waiting does not help where we speak to none of them."""
+    spoken = any(target.scheme in SPOKEN for target in route.targets)
     return Problem(
         504 if timed_out else 502,
         f"{route.name} does not answer",
-        f"{reason}. The route comes from {route.origin or route.source}.",
+        f"{reason}. The route {_origin(route)}.",
         f"devdns explain {route.name}",
         host=route.host,
         path=path,
-        retry_after=1,
+        retry_after=1 if spoken else None,
     )
+
+
+def _origin(route: Route) -> str:
+    """Who says so, as the end of a sentence."""
+    if route.source == "manual":
+        return f"was added with {route.origin}" if route.origin else "was added by hand"
+    return f"comes from {whence(route.source, route.origin)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.cli import BOUND, COMMAND, run
 from support.stack import clean_environ
+from support.waiting import wait_until
 
 from devdns.cli.demo_stack import DNS_CANDIDATES, HTTP_CANDIDATES
 
@@ -71,7 +72,7 @@ def test_busy_default_ports_are_evaded(temporary):
     assert "api.dev.test:8080" not in ran.out
     for port in (5300, 8080):
         assert re.search(
-            rf"^  port {port} is taken by .+ \(pid [0-9]+\), so it is [0-9]+ this time$", ran.out, re.MULTILINE
+            rf"^  port {port} is taken by .+ \(pid .+\), so it is [0-9]+ this time$", ran.out, re.MULTILINE
         )
 
 
@@ -118,6 +119,17 @@ def test_a_second_interruption_does_not_keep_it_from_cleaning(temporary):
             process.send_signal(signal.SIGINT)
         assert process.returncode in (0, -signal.SIGINT)  # the last one may meet the interpreter on its way out
     assert not list(temporary.iterdir())
+
+
+def test_killed_outright_it_leaves_nothing_either(temporary):
+    environ = clean_environ(TMPDIR=str(temporary))
+    with subprocess.Popen([*COMMAND, "demo"], env=environ, stdout=subprocess.PIPE, text=True) as process:
+        _until(process, "Ctrl-C")
+        (folder,) = temporary.iterdir()
+        children = [int(each) for each in _children(folder)]
+        process.kill()
+    wait_until(lambda: not list(temporary.iterdir()), what="the end of the folder")
+    assert not [pid for pid in children if Path("/proc", str(pid)).exists()]
 
 
 def _until(process, word):

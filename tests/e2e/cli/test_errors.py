@@ -1,6 +1,7 @@
 """Everything a person can get wrong: one clear line each on stderr, nothing on stdout, the exit code of the contract."""
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -20,7 +21,8 @@ def empty(tmp_path):
 
 #: arguments -> the error line, exit code 2.
 USAGE = {
-    "unknown command": (["rout"], "No such command 'rout'"),
+    "unknown command": (["xyz"], "No such command 'xyz' - see devdns --help"),
+    "mistyped command": (["rout"], "No such command 'rout', did you mean 'routes'? - see devdns --help"),
     "unknown flag": (["routes", "--foo"], "No such option '--foo' - see devdns routes --help"),
     "missing argument": (["rm"], "Missing argument 'NAME' - see devdns rm --help"),
     "missing target": (["add", "api"], "Missing argument 'TARGET...' - see devdns add --help"),
@@ -30,7 +32,7 @@ USAGE = {
     "bad address": (["up", "--dns", "foo"], "--dns): 'foo' is not an address and port - write it like 127.0.0.1:8080"),
     "bad port": (["up", "--http", "127.0.0.1:65536"], "'127.0.0.1:65536' is not an address and port"),
     "no TLS yet": (["up", "--https", "127.0.0.1:443"], "'127.0.0.1:443': this version has no TLS yet - write off"),
-    "bad zone": (["up", "--zone", "a_b"], "name 'a_b': label 'a_b' may hold only"),
+    "bad zone": (["up", "--zone", "a_b"], "name 'a_b' may hold only"),
     "bad workers": (["up", "--workers", "0"], "'0' is not a number from 1 to 64"),
     "contradiction": (["up", "--detach", "--in-process"], "--detach and --in-process exclude each other"),
     "no config to check": (["config", "check"], "no devdns.yml here or above - give one with -c FILE"),
@@ -50,7 +52,10 @@ def test_wrong_usage(empty, arguments, line):
 
 #: devdns.yml -> what follows its name in each line of the error.
 FILES = {
-    "broken YAML": (b"routes: [\n", [":2: did not find expected node content"]),
+    "broken YAML": (
+        b"routes: [\n",
+        [":2: did not find expected node content - a value is missing here, or a bracket above is not closed"],
+    ),
     "not UTF-8": (b"zone: \xff\n", [":1: not UTF-8: byte 0xff - save it as UTF-8"]),
     "unknown keys, all at once": (
         b"rotes: {}\nhttp: {liste: []}\n",
@@ -59,8 +64,8 @@ FILES = {
     "names": (
         f"routes:\n  a_b: 80\n  {LONG}: 80\n  localhost: 80\n".encode(),
         [
-            ":2: routes.a_b: name 'a_b': label 'a_b' may hold only letters, digits and inner hyphens (RFC 1123)",
-            f":3: routes.{'x' * 57}...: name '{LONG}': label '{LONG[:20]}'... is 64 characters long, over 63",
+            ":2: routes.a_b: name 'a_b' may hold only letters, digits and inner hyphens - write a-b",
+            f":3: routes.{'x' * 57}...: name '{LONG}' is 64 characters long, over 63",
             ":4: routes.localhost: name 'localhost' is reserved: localhost cannot be claimed (RFC 6761)",
         ],
     ),
@@ -154,6 +159,16 @@ def test_a_busy_port_names_its_holder_and_the_mend(empty, flag):
     assert f"(pid {os.getpid()}) - stop that program, or choose another address with {flag} ADDR:PORT" in ran.error
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells the variables of another process")
+def test_a_port_of_another_devdns_names_its_state_folder(empty):
+    first, second = empty / "first", empty / "second"
+    started = run("up", "--detach", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", cwd=empty, DEVDNS_STATE_DIR=first)
+    http = started.out.split()[-1]
+    ran = run("up", "--dns", "127.0.0.1:0", "--http", http, cwd=empty, DEVDNS_STATE_DIR=second)
+    assert run("down", "--state-dir", first).code == 0
+    assert re.search(rf"http {http} is taken by devdns \(pid [0-9]+, state folder {first}\) - stop", ran.error)
+
+
 @pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv: apt-get install util-linux")
 def test_a_port_that_needs_root(empty):
     prefix = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-all"] if os.geteuid() == 0 else []
@@ -177,12 +192,17 @@ def test_a_working_directory_that_is_gone(tmp_path):
         assert (ran.code, ran.error) == (2, "the working directory is gone - go to another one with cd")
 
 
-def test_a_traceback_is_shown_when_asked_for(empty):
+def test_a_traceback_is_for_what_nobody_foresaw(empty):
+    """A plain refusal has its line; `--debug` adds nothing to it."""
+    assert run("up", "-c", "nope.yml", "--debug", cwd=empty).error.startswith("config file")
+    (empty / "state").mkdir()
+    (empty / "state" / "control.sock").symlink_to("control.sock")  # ELOOP: nobody expects that
     for more in (["--debug"], []):
-        ran = run("up", "-c", "nope.yml", *more, cwd=empty)
+        ran = run("routes", *more, "--state-dir", empty / "state")
+        assert ran.code == 1
         assert ("Traceback" in ran.err) == bool(more)
-    assert "Traceback" in run("up", "-c", "nope.yml", cwd=empty, DEVDNS_DEBUG="true").err
-    assert "Traceback" not in run("up", "-c", "nope.yml", cwd=empty, DEVDNS_DEBUG="false").err
+    assert "Traceback" in run("routes", "--state-dir", empty / "state", DEVDNS_DEBUG="true").err
+    assert "Traceback" not in run("routes", "--state-dir", empty / "state", DEVDNS_DEBUG="false").err
 
 
 def test_a_folder_of_the_project_is_not_imported_in_place_of_ours(empty):

@@ -61,11 +61,15 @@ SAID = {
     "open nope": (1, "", "no route has the name 'nope.dev.test' - add it with devdns add nope PORT"),
     "rm api": (1, "", "no route 'api.dev.test' was added by hand: it comes from /"),
     "rm nope": (1, "", "no route 'nope.dev.test' was added by hand"),
-    "add a_b 1": (2, "", "name 'a_b': label 'a_b' may hold only letters, digits and inner hyphens (RFC 1123)"),
+    "add a_b 1": (2, "", "name 'a_b' may hold only letters, digits and inner hyphens - write a-b"),
     "add localhost 1": (2, "", "name 'localhost' is reserved: localhost cannot be claimed (RFC 6761)"),
     "add api 99999": (2, "", "target '99999': port 99999 is not between 1 and 65535"),
     "add api 169.254.169.254:80": (2, "", "169.254.169.254 is not the address of a service"),
     "add api 1 --hold never": (2, "", "'never' is not a time"),
+    "add ' ' 1": (2, "", "name '' is empty"),
+    "rm ''": (2, "", "name '' is empty"),
+    "explain ''": (2, "", "name '' is empty"),
+    "open '' --json": (2, "", "name '' is empty"),
     "explain nope": (1, "nope.dev.test resolves, but no route has this name", ""),
     "explain http://nope.dev.test:8080/x": (1, "nope.dev.test resolves, but no route has this name", ""),
     "explain api": (1, "http://127.0.0.1:5173 is not reachable: connection refused", ""),
@@ -179,15 +183,22 @@ def test_open_shows_the_url_and_starts_the_browser(told, tmp_path):
 
 
 def test_open_without_a_browser(told):
-    ran = ask(told, "open api", BROWSER="/nonexistent/browser", PATH="/nonexistent")
+    ran = ask(told, "open api", PATH="/nonexistent")
     assert (ran.code, ran.out) == (1, "http://api.dev.test:8080/\n")
     assert ran.error == "no browser is to be found - set BROWSER, or open the URL above by hand"
+    failed = ask(told, "open api", BROWSER="/nonexistent/browser", PATH="/nonexistent")
+    assert failed.code == 1
+    assert failed.error.startswith("no browser of BROWSER=/nonexistent/browser opened it - mend BROWSER, or open")
 
 
 def test_names_are_completed(told):
     environ = {"_DEVDNS_COMPLETE": "bash_complete", "COMP_WORDS": "devdns explain a", "COMP_CWORD": "2"}
-    ran = ask(told, "", **environ)
-    assert ran.out == "plain,api.dev.test\nplain,api.dev.test/v2\n"
+    assert ask(told, "", **environ).out == "plain,api.dev.test\nplain,api.dev.test/v2\n"
+    words = f"devdns rm --state-dir {told / 'state'} "
+    removable = run(cwd=told, _DEVDNS_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="4")
+    assert removable.out == "plain,shop.dev.test\n"
+    nowhere = run(cwd=told, _DEVDNS_COMPLETE="bash_complete", COMP_WORDS="devdns explain a", COMP_CWORD="2")
+    assert (nowhere.code, nowhere.out.strip(), nowhere.err) == (0, "", "")
 
 
 def test_an_interrupted_command_is_quiet(tmp_path):

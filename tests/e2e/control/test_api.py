@@ -90,6 +90,10 @@ async def test_a_manual_route_beats_a_container_and_says_so(registry):
     ("method", "path", "options", "status", "error", "word"),
     [
         ("PUT", "/api/v1/routes/a_b", {"json": {"target": 1}}, 400, "bad_name", "a_b"),
+        ("PUT", "/api/v1/routes/", {"json": {"target": 1}}, 400, "bad_name", "name '' is empty"),
+        ("PUT", "/api/v1/routes/http%3A%2F%2Fapi.dev.test%2F", {"json": {"target": 1}}, 400, "bad_name", "write api"),
+        ("DELETE", "/api/v1/routes/", {}, 400, "bad_name", "name '' is empty"),
+        ("GET", "/api/v1/explain/", {}, 400, "bad_name", "name '' is empty"),
         ("PUT", "/api/v1/routes/devdns", {"json": {"target": 1}}, 400, "bad_name", "reserved"),
         ("PUT", "/api/v1/routes/localhost", {"json": {"target": 1}}, 400, "bad_name", "localhost"),
         ("PUT", "/api/v1/routes/*", {"json": {"target": 1}}, 400, "bad_name", "*"),
@@ -194,6 +198,23 @@ async def test_health_metrics_and_the_description_are_served(registry):
         text = await reply.text()
     assert 'devdns_source_up{source="docker"} 1' in text
     assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+async def test_every_body_ends_its_line(registry):
+    async with client() as session:
+        for path in ("status", "routes", "explain/web", "files", "openapi.json", "nowhere"):
+            async with session.get(f"/api/v1/{path}") as reply:
+                text = await reply.text()
+            assert text.endswith("}\n")
+            assert json.loads(text)
+
+
+async def test_routes_are_told_by_name(registry):
+    for name in ("zoo", "api/v2", "mid", "api"):
+        await ask("control.sock", "PUT", f"/api/v1/routes/{name}", json={"target": 5173})
+    _, body = await ask("control.sock", "GET", "/api/v1/routes")
+    names = [each["name"] for each in body["routes"]]
+    assert names == ["api.dev.test", "api.dev.test/v2", "mid.dev.test", "web.dev.test", "zoo.dev.test"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

@@ -85,5 +85,5 @@ async def test_an_unknown_name_is_explained_with_links_that_work(port):
     )
     assert answer.status == 404
     assert b'<a href="http://web.dev.test:8080">' in answer.body
-    assert b"did you mean web.dev.test?" in answer.body
+    assert b'did you mean <a href="http://web.dev.test:8080">web.dev.test</a>?' in answer.body
     assert b"dev.route=wbe" in answer.body

@@ -61,6 +61,12 @@ def test_help(capsys, arguments):
     assert capsys.readouterr().out.startswith("Usage: devdns")
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["config", "--help"]])
+def test_no_summary_is_cut(capsys, arguments):
+    main(arguments)
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
 def test_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("devdns ")

@@ -111,7 +111,7 @@ def test_a_live_route_that_does_not_answer_is_not_called_live():
 
 
 def test_a_route_added_by_hand_is_mended_by_hand():
-    assert told("x.docs", FACTS, DOWN).hint == "start the service, or mend it with devdns add *.docs TARGET"
+    assert told("x.docs", FACTS, DOWN).hint == "start the service, or mend it with devdns add '*.docs' TARGET"
 
 
 def test_a_route_without_a_target_leads_nowhere():
@@ -161,10 +161,12 @@ def test_a_wildcard_says_that_it_covers_the_name():
 
 def test_beaten_claims_and_troubles_are_told():
     beaten = route("api", "1", "docker", origin="container api-1, label dev.route")
-    facts = Facts(ZONES, beaten=(beaten,), troubles=(("file:/w/devdns.yml", "line 3: bad"), ("docker", "gone")))
+    facts = Facts(
+        ZONES, beaten=(beaten,), troubles=(("file:/w/devdns.yml", "/w/devdns.yml:3: bad"), ("docker", "gone"))
+    )
     lines = "\n".join(told("api", facts, UP).lines)
     assert "it beat a claim from docker, container api-1, label dev.route" in lines
-    assert "file:/w/devdns.yml is degraded (line 3: bad): its last routes are kept" in lines
+    assert "its source is degraded, and its last routes are kept: /w/devdns.yml:3: bad" in lines
     assert "gone" not in lines
 
 
@@ -186,8 +188,30 @@ def test_an_unknown_name_points_to_near_ones_parents_and_broken_sources():
     facts = Facts(ZONES, troubles=(("docker", "the engine is gone"),))
     lines = "\n".join(told("apii", facts).lines)
     assert "a near name that exists: api.dev.test" in lines
-    assert "docker is degraded: the engine is gone" in lines
+    assert "because a source is degraded: docker: the engine is gone" in lines
+    assert "*.docs.dev.test covers the names below it, not docs.dev.test itself" in told("docs").lines
     assert "the wildcard *.api.dev.test would" in "\n".join(told("x.api").lines)
+
+
+def test_a_short_name_points_to_other_zones():
+    table = RouteTable([route("cart.shop.test", "1")])
+    assert "cart.shop.test exists" in explain(parse_question("cart", ZONES), table, FACTS).lines
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("api.dev.tset", "did you mean api.dev.test? the zone here is dev.test, not dev.tset"),
+        ("v2.api.shop.tets", "did you mean v2.api.shop.test? the zone here is shop.test, not shop.tets"),
+    ],
+)
+def test_a_mistyped_zone_is_told(name, line):
+    assert line in told(name).lines
+
+
+@pytest.mark.parametrize("name", ["dev.tset", "api.shop.old", "nope", "a.b.c", "x.dev.test"])
+def test_other_names_are_not_taken_for_a_mistyped_zone(name):
+    assert not [line for line in told(name).lines if line.startswith("did you mean")]
 
 
 def test_a_path_without_a_route_names_the_ones_there_are():

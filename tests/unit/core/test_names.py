@@ -54,14 +54,15 @@ def test_canonical(text, host):
     [
         ("", "is empty"),
         (".", "is empty"),
-        ("a..b", "label ''"),
-        (".a", "label ''"),
-        ("a..", "label ''"),
-        ("-a", "label '-a' may hold only"),
-        ("a-", "label 'a-' may hold only"),
-        ("a_b", "label 'a_b' may hold only"),
-        ("a b", "label 'a b' may hold only"),
-        ("a\n", r"label 'a\n' may hold only"),
+        ("a..b", "name 'a..b' has an empty part"),
+        (".a", "has an empty part"),
+        ("a..", "has an empty part"),
+        ("-a", "name '-a' may hold only"),
+        ("a-", "name 'a-' may hold only"),
+        ("a_b", "name 'a_b' may hold only"),
+        ("a b", "name 'a b' may hold only"),
+        ("a\n", r"name 'a\n' may hold only"),
+        ("a.my_x.b", "name 'a.my_x.b': its part 'my_x' may hold only"),
         ("$(touch x)", "may hold only"),
         ("x" * 64, "is 64 characters long, over 63"),
         (".".join(["a" * 63] * 4), "is 255 characters long, over 253"),
@@ -75,6 +76,29 @@ def test_refused(text, says):
     with pytest.raises(NameRefused) as caught:
         canonical(text)
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("my_name", "write my-name"),
+        ("A.My_X", "write a.my-x"),
+        ("_dmarc", ""),
+        ("a b", ""),
+        ("*", "claim a name such as api, or *.api"),
+        ("http://api2.dev.test/", "write api2"),
+        ("HTTPS://api2.shop.test:8443/x", "write api2.shop.test"),
+        ("api.dev.test:28080", "write api"),
+        ("api:", "write api"),
+        ("http://", ""),
+        ("http://a_b/", ""),
+        ("http://[::1]/", ""),
+    ],
+)
+def test_a_refused_name_comes_with_its_mend(text, hint):
+    with pytest.raises(NameRefused) as caught:
+        parse_claim(text, ZONES)
+    assert caught.value.hint == hint
 
 
 @given(anything)
@@ -116,12 +140,12 @@ def test_claims(text, host, prefix):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "cannot be claimed"),
+        ("", "name '' is empty"),
+        ("/v2", "name '' is empty"),
+        ("*.", "name '' is empty"),
         ("*", "cannot be claimed"),
-        ("/v2", "cannot be claimed"),
-        ("*.", "is empty"),
-        ("*.*.api", "label '*'"),
-        ("a.*.b", "label '*'"),
+        ("*.*.api", "its part '*'"),
+        ("a.*.b", "its part '*'"),
         ("dev.test", "devdns itself answers at dev.test"),
         ("Shop.Test.", "devdns itself answers at shop.test"),
         ("deep", "devdns itself answers at deep.dev.test"),

@@ -35,7 +35,7 @@ def test_values(value, targets, options):
         ({}, ["has no target"]),
         (True, ["target 'true' is not a port, host:port, URL or unix:/path - write it like 5173 or 127.0.0.1:5173"]),
         ({"target": [True, None]}, [
-            "target: target 'true' is not a port, host:port, URL or unix:/path - write it like 5173 or 127.0.0.1:5173",
+            "target 'true' is not a port, host:port, URL or unix:/path - write it like 5173 or 127.0.0.1:5173",
             "target: has no target",
         ]),
         ({"target": 1, "strips": 1}, ["strips: unknown key - did you mean strip?"]),

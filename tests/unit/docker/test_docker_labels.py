@@ -152,6 +152,7 @@ def test_a_label_that_is_nearly_ours_is_asked_about(key, meant):
     (refusal,) = refusals({key: "api"})
     assert refusal.reason == f"label {key!r} is not one of devdns"
     assert refusal.hint == f"did you mean {meant}?"
+    assert refusal.name == ("api" if meant == "dev.route" else "box")
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,13 @@ def test_a_published_port_that_does_not_answer_says_so():
     assert reason == "port 8000 of container box is published, and does not answer at 127.0.0.1"
 
 
+def test_a_container_on_no_network_is_not_told_to_publish():
+    """What `--network none` makes: publishing a port of it does nothing."""
+    route = one(inspection("box", API, addresses={"none": ""}, mode="none"), NOWHERE)
+    assert (route.state, route.targets) == (State.UNREACHABLE, ())
+    assert route.reason == "port 8000 of container box is on no network with an address: run it with --network bridge"
+
+
 def test_scheme_options_owner_and_origin_are_in_the_route():
     labels = {**API, **SERVICE, "dev.scheme": "https", "dev.host": "localhost"}
     route = one(inspection("box", labels), OPEN)

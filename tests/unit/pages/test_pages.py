@@ -69,13 +69,29 @@ def test_an_unknown_name_is_told_how_to_add_it_and_what_it_may_have_meant():
     text = body(UNKNOWN, PLAIN, port=8080)
     for line in (
         "404 No route for aip.dev.test",
-        "devdns add aip.dev.test PORT",
-        "or the label dev.route=aip.dev.test on its container",
+        "to add it: devdns add aip.dev.test PORT",
+        "or the label on its container: dev.route=aip.dev.test",
         "did you mean api.dev.test?",
-        "Live names (3)",
+        "Names (3)",
         "  http://shop.dev.test:8080/v2",
     ):
         assert line in text.splitlines()
+
+
+def test_html_sets_commands_apart_from_prose_and_links_what_was_meant():
+    text = body(UNKNOWN, HTML, port=8080)
+    assert "<li>to add it: <code>devdns add aip.dev.test PORT</code></li>" in text
+    assert '<li>did you mean <a href="http://api.dev.test:8080">api.dev.test</a>?</li>' in text
+    assert "<li>connect again</li>" in body(Problem(421, "Not here", hint="connect again"), HTML)
+
+
+def test_a_command_as_a_hint_says_what_for():
+    assert "why: devdns explain api" in body(Problem(502, "It is down", hint="devdns explain api"), PLAIN).splitlines()
+
+
+def test_the_request_id_is_told_where_there_is_one():
+    assert "request_id" not in json.loads(body(UNKNOWN, JSON))
+    assert json.loads(body(Problem(502, "It is down", request_id="r1"), JSON))["request_id"] == "r1"
 
 
 def test_a_name_below_a_registered_one_is_told_of_the_wildcard():
@@ -90,7 +106,10 @@ def test_the_problems_own_hint_comes_first_and_alone():
 
 
 def test_a_name_that_cannot_be_claimed_is_not_offered():
-    assert "devdns add" not in body(Problem(404, "No route", host="a_b.dev.test"), PLAIN)
+    text = body(Problem(404, "No route", host="a_b.dev.test"), PLAIN)
+    assert "devdns add" not in text
+    assert "a name holds no underscores: a-b.dev.test" in text.splitlines()
+    assert body(Problem(404, "No route", host="_x.dev.test"), PLAIN) == "404 No route\n"
 
 
 def test_live_names_are_links_with_the_clients_port_and_at_most_fifty():
@@ -99,7 +118,7 @@ def test_live_names_are_links_with_the_clients_port_and_at_most_fifty():
     page = Page(text)
     assert len(page.links) == 49
     assert page.links[0] == "http://n0.dev.test:8080"
-    assert "Live names (50 of 121)" in text
+    assert "Names (50 of 121)" in text
     assert "<code>*.wild.dev.test</code>" in text
 
 

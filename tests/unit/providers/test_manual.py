@@ -125,7 +125,7 @@ async def test_what_cannot_be_a_route_now_is_refused_and_kept(path):
         ("devdns.dev.test", "name 'devdns.dev.test' is reserved: devdns itself answers at devdns.dev.test"),
         (
             "b.dev.test",
-            "target: target '99999': port 99999 is not between 1 and 65535; hold: 'never' is not a time of at most a day"
+            "target '99999': port 99999 is not between 1 and 65535; hold: 'never' is not a time of at most a day"
             " - write it like 15s, 500ms or 1m",
         ),
     ]

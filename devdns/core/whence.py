@@ -1,4 +1,4 @@
-"""Where a person finds what a source says, in words: the line of a file, else the source and what it names there. Pure."""
+"""Where a person finds what a source says, or what is wrong with it, in words: each place is named once. Pure."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ def whence(source: str, origin: str) -> str:
     if kind == "file":
         return path + origin.removeprefix(PurePath(path).name)
     return f"{source}, {origin}" if origin else source
+
+
+def trouble(source: str, reason: str) -> str:
+    """The reason led by its source, unless it names it itself, as that of a file does."""
+    kind, _, path = source.partition(":")
+    return reason if kind == "file" and path in reason else f"{source}: {reason}"

@@ -1,0 +1,56 @@
+"""The problems the proxy states: each names the culprit, and the names offered are all there are."""
+
+import pytest
+from support.control import ZONES, route
+
+from devdns.core.routes import RouteTable
+from devdns_proxy.heads import Meaning
+from devdns_proxy.pages import render
+from devdns_proxy.refusals import unknown_name, unreachable
+
+
+def asked(host):
+    return Meaning(host, host.encode(), b"", b"", keep=True, own=False, loop=False)
+
+
+def unknown(host, *names):
+    return unknown_name(asked(host), "/", RouteTable([route(name) for name in names]), ZONES)
+
+
+def test_the_page_counts_every_name_and_shows_fifty():
+    problem = unknown("x.dev.test", *(f"n{number}" for number in range(61)))
+    assert len(problem.live) == 61
+    text = render(problem, "text/plain")[2].decode()
+    assert "Names (50 of 61)" in text
+    assert text.count("  http://") == 50
+
+
+def test_a_near_name_is_found_beyond_the_fifty_that_are_shown():
+    problem = unknown("zoo.dev.test", *(f"n{number}" for number in range(61)), "zo")
+    assert "did you mean zo.dev.test?" in render(problem, "text/plain")[2].decode()
+
+
+def test_a_wildcard_beside_the_name_is_told():
+    detail = unknown("wild.dev.test", "*.wild").detail
+    assert detail == "*.wild.dev.test covers the names below wild.dev.test, not wild.dev.test itself"
+
+
+@pytest.mark.parametrize(
+    ("target", "retry_after"), [("5173", 1), ("unix:/run/app.sock", 1), ("https://127.0.0.1:1", None)]
+)
+def test_waiting_is_offered_where_it_can_help(target, retry_after):
+    assert unreachable(route("api", target), "/", "no answer", timed_out=False).retry_after == retry_after
+
+
+@pytest.mark.parametrize(
+    ("source", "origin", "end"),
+    [
+        ("file:/w/devdns.yml", "devdns.yml:2", "The route comes from /w/devdns.yml:2."),
+        ("docker", "container api-1", "The route comes from docker, container api-1."),
+        ("manual", "devdns add", "The route was added with devdns add."),
+        ("manual", "", "The route was added by hand."),
+    ],
+)
+def test_a_failed_route_says_who_made_it(source, origin, end):
+    found = route("api", source=source, origin=origin)
+    assert unreachable(found, "/", "no answer", timed_out=False).detail == f"no answer. {end}"
