@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from devdns.bridges import Bridge
 from devdns.listeners import Address, bind_dns, bind_tcp, show
 
-SO_BINDTODEVICE = getattr(socket, "SO_BINDTODEVICE", 25)
 EVERYWHERE = ("0.0.0.0", "::")
 #: More than anybody has; each costs three sockets and a few megabytes of buffers.
 MOST = 64
@@ -55,11 +54,8 @@ class Doors:
         sockets: list[Named] = []
         for role, port in self._ports.items():
             try:
-                if role == "dns":
-                    bound = bind_dns(bridge.address, port)
-                else:
-                    bound = [(role, bind_tcp(bridge.address, port))]
-                    bound[0][1].setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, bridge.name.encode())
+                dns = role == "dns"
+                bound = bind_dns(bridge.address, port) if dns else [(role, bind_tcp(bridge.address, port, bridge.name))]
             except OSError as error:
                 self._note(f"{role} {show((bridge.address, port))} on {bridge.name} cannot be had: {error.strerror}")
             else:

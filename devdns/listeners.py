@@ -20,6 +20,7 @@ from devdns.ports import holder
 
 BACKLOG = 4096
 UDP_BUFFER = 1 << 20
+SO_BINDTODEVICE = 25  # asm-generic/socket.h; absent from Python's socket on other systems
 PAIR_ATTEMPTS = 16
 NOT_PERMITTED = (errno.EACCES, errno.EPERM)
 NO_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -109,11 +110,13 @@ def _tell(role: str, failures: list[tuple[Address, OSError]], bound: Address, li
             listeners.notes.append(f"{_why(role, address, error)}; using {show(bound)}")
 
 
-def bind_tcp(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; raises OSError."""
+def bind_tcp(host: str, port: int, device: str = "") -> socket.socket:
+    """A listening TCP socket; with `device` it hears only what comes in there (Linux). Raises OSError."""
     sock = socket.socket(_family(host), socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if device:
+            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, device.encode())
         _v6_only(sock)
         sock.bind((host, port))
         sock.listen(BACKLOG)

@@ -125,13 +125,14 @@ class Supervisor:
             self._environ["DEVDNS_RUN_AS"] = "{}:{}".format(*self._folder.user)
         self._environ["DEVDNS_LISTENING"] = json.dumps(self._listeners.addresses)
         self._environ["DEVDNS_INSTANCE"] = uuid.uuid4().hex
-        for note in self._listeners.told():
-            self._say(note)
         self._doors = Doors(self._listeners.addresses)
         self._changes = bridges.changes()
         if self._changes is not None:
             self._selector.register(self._changes, selectors.EVENT_READ)
             self._doors.reconcile(bridges.bridges())
+        for note in (*self._listeners.told(), *self._doors.notes):
+            self._say(note)
+        self._doors.notes.clear()
 
     def _start_all(self) -> None:
         dns = [each for each in self._listeners.sockets if each[0].startswith("dns")]

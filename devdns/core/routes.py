@@ -24,7 +24,7 @@ TARGET = re.compile(
     r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+):)?(?P<port>[0-9]{1,5})/?"
 )
 #: What the proxy speaks to a target today; the others can be written down already.
-SPOKEN = ("http",)
+SPOKEN = ("http", "https")
 NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 BROADCAST = IPv4Address("255.255.255.255")
 DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80}

@@ -15,7 +15,7 @@ from devdns_resolver.codes import HEADER
 from devdns_resolver.mmsg import NAME, ROOM, Batch
 from devdns_resolver.packed import find
 from devdns_resolver.query_log import QueryLog
-from devdns_resolver.responder import Responder
+from devdns_resolver.responder import Responder, Vantage
 from devdns_resolver.udp_late import Origin, UdpCaller, address_of
 
 #: Messages per wake-up; then timers and TCP get their turn.
@@ -89,7 +89,7 @@ class BatchListener(UdpListener):
     def _readable(self) -> None:
         """A batch of queries, answered in place. A hit is three slices and two look-ups."""
         responder, batch, vantages = self._responder, self._batch, self._desk.vantages
-        room, names, lengths, family = batch.room, batch.names, batch.lengths, self._socket.family
+        room, names, lengths = batch.room, batch.names, batch.lengths
         responder.refresh()
         try:
             sizes = batch.receive()
@@ -116,19 +116,26 @@ class BatchListener(UdpListener):
                 room[at + name_end : at + end] = tail
                 continue
             responder.counters.unsent += batch.send(first, number)  # they need not wait for one that must be built
-            caller = UdpCaller(self.send_late, address_of(batch.names[number * NAME : (number + 1) * NAME], family))
-            reply = responder.build(vantage, room[at : at + size], caller)
-            first = number + (reply is None)
-            if reply is None:
-                silent += 1
-            else:
-                room[at : at + len(reply)] = reply
-                lengths[number] = len(reply)
+            built = self._build(vantage, number, room[at : at + size])
+            first = number + (not built)
+            silent += not built
         responder.counters.unsent += batch.send(first, len(sizes))
         took = perf_counter() - began
         responder.counters.took(took, len(sizes) - silent)
         if responder.queries is not None:
             self._tell(responder.queries, len(sizes), took)
+
+    def _build(self, vantage: Vantage, number: int, data: bytes) -> bool:
+        """Puts the reply to a message for which none is kept in its place; False when there is none, or later."""
+        batch, at = self._batch, number * ROOM
+        caller = UdpCaller(
+            self.send_late, address_of(batch.names[number * NAME : (number + 1) * NAME], self._socket.family)
+        )
+        reply = self._responder.build(vantage, data, caller)
+        if reply is not None:
+            batch.room[at : at + len(reply)] = reply
+            batch.lengths[number] = len(reply)
+        return reply is not None
 
     def _tell(self, queries: QueryLog, count: int, took: float) -> None:
         """Notes the replies of a batch; where there was none, the length is still that of the room."""
