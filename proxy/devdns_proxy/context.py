@@ -34,6 +34,7 @@ class Context:
     """Shared by the connections of one event loop; nothing here is locked.
 
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
+    `epoch` is another object whenever what heads meant before no longer holds.
     """
 
     def __init__(self, view: TableView, own: Callable[[], asyncio.Protocol], limits: Limits | None = None) -> None:
@@ -42,6 +43,7 @@ class Context:
         self.limits = limits or Limits()
         self.counters = Counters()
         self.heads: Memo[HeadKey, Meaning] = Memo()
+        self.epoch = object()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
         self.crowds = Crowds(self.limits)
@@ -92,6 +94,7 @@ class Context:
         self.hello = self.view.hello
         self.zones = Zones(self.hello.config.zones) if self.hello is not None else Zones(())
         self.heads.clear()
+        self.epoch = object()
         self._origins.clear()
 
     def route(self, host: str, target: bytes) -> Route | None:
