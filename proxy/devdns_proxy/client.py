@@ -36,10 +36,11 @@ MAX_RECALL = 2 * ENTRY_BYTES
 class Client(Exchange):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_address", "_left", "_reading", "_scanned", "_unsent", "_where")
+    __slots__ = ("_address", "_epoch", "_left", "_reading", "_scanned", "_unsent", "_where")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._epoch: object = None
         self._scanned = 0
         self._reading = True
         self._left = False
@@ -176,14 +177,21 @@ class Client(Exchange):
         This is safe, and needs no search for the end of the head: what is in the memo is the block up to its first empty line,
         so data that equals it ends there too; everything else its meaning depends on is in the key; and the request line
         has just passed the check that every request line passes. Heads that carry more than a plain request (absolute
-        form, CONNECT, Upgrade, Expect, a body) are never put in, so they are never found.
+        form, CONNECT, Upgrade, Expect, a body) are never put in, so they are never found. The same holds for the last one that this
+        connection found there: to compare with it costs less than to hash, and it lasts as long as the memo's (`epoch`).
         """
         context = self._context
         method, target, minor = line.groups()
         block = data[line.end() :]
-        meaning = context.heads.get((self._where, method, minor, block))
-        if meaning is None or target[0] != SLASH or line.end() > context.limits.request_line:
+        if target[0] != SLASH or line.end() > context.limits.request_line:
             return False
+        if self._epoch is context.epoch and block == self._block and method == self.method and minor == self.minor:
+            meaning = self.meaning
+        else:
+            found = context.heads.get((self._where, method, minor, block))
+            if found is None:
+                return False
+            meaning, self._epoch = found, context.epoch
         self.method, self.minor, self._target, self._block, self._held = method, minor, target, block, b""
         self._begin(meaning, data)
         return True
@@ -202,6 +210,7 @@ class Client(Exchange):
                 context.heads.put(key, len(block), meaning)
             target = sent
         self.method, self.minor, self._target, self._block, self._held = method, minor, target, block, data[end:]
+        self._epoch = None
         self._begin(meaning, data)
 
     def _skip_or_refuse(self, data: bytes, end: int) -> None:

@@ -35,6 +35,7 @@ class Context:
 
     `private` are the paths of our own sockets, which no route may lead to.
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
+    `epoch` is another object whenever what heads meant before no longer holds.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Context:
         self.private = private
         self.counters = Counters()
         self.heads: Memo[HeadKey, Meaning] = Memo()
+        self.epoch = object()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
         self.crowds = Crowds(self.limits)
@@ -100,6 +102,7 @@ class Context:
         self.hello = self.view.hello
         self.zones = Zones(self.hello.config.zones) if self.hello is not None else Zones(())
         self.heads.clear()
+        self.epoch = object()
         self._origins.clear()
 
     def route(self, host: str, target: bytes) -> Route | None:

@@ -129,7 +129,7 @@ class Pool:
 
     def settle(self, upstream: Upstream) -> None:
         """The service has certainly accepted this connection, or it is gone."""
-        line = self.lines.get(upstream.target)
+        line = self.lines.get(upstream.target) if self.lines else None
         if line is not None:
             line.settle(upstream)
 

@@ -170,6 +170,51 @@ async def test_a_pipelined_pair_is_two_requests_cold_and_warm():
         assert len(service.seen) == 9
 
 
+ALIKE = [
+    GET,
+    GET.replace(b"api", b"web"),
+    GET.replace(b"GET", b"PUT"),
+    request(b"GET http://api.dev.test/x HTTP/1.1"),
+    request(b"OPTIONS * HTTP/1.1"),
+    request(b"GET / HTTP/1.0", b"Connection: keep-alive"),
+    request(b"GET / HTTP/1.1", b"Connection: keep-alive"),
+    request(b"GET / HTTP/1.1", b"Content-Length: 0"),
+]
+
+
+async def test_the_request_before_is_not_taken_for_the_one_in_hand():
+    """Every one after every other, repeated, on one connection: the service sees what it sees on connections of their own."""
+
+    def told(service):
+        return re.sub(rb"X-Request-ID: [^\r]*", b"", service.seen[-1])
+
+    async with stage(OK) as (proxy, service), await proxy.connect() as wire:
+        proxy.route(route("api", service.port), route("web", service.port))
+        alone = []
+        for data in ALIKE:
+            async with await proxy.connect() as own:
+                await own.send(data)
+                await own.response()
+                alone.append(told(service))
+        for first in range(len(ALIKE)):
+            for second in range(len(ALIKE)):
+                for which in (first, first, second, second):
+                    await wire.send(ALIKE[which])
+                    await wire.response()
+                    assert told(service) == alone[which]
+
+
+async def test_a_new_hello_is_used_for_a_repeated_request():
+    async with stage(OK) as (proxy, service), await proxy.connect() as wire:
+        for _ in range(3):
+            await wire.send(GET)
+            await wire.response()
+        proxy.view.hello = Hello(1, "another", proxy.view.hello.config)
+        await wire.send(GET)
+        await wire.response()
+        assert b"\r\nDevdns-Hop: another\r\n" in service.seen[-1]
+
+
 async def test_a_new_hello_is_used_at_once():
     async with stage(OK) as (proxy, service), await proxy.connect() as wire:
         hello, proxy.view.hello = proxy.view.hello, None
