@@ -68,8 +68,11 @@ def prepare(path: Path) -> None:
 
 
 def _check_ours(path: Path) -> None:
-    """Raises `UsageRefused` for a folder with other things in it: it would be closed to others, and root's be given away."""
-    if not (path / LOCK).exists() and any(path.iterdir()):
+    """Raises `UsageRefused` for a folder with other things in it: it would be closed to others, and root's be given away.
+
+    Another `devdns up` may be at work in it: that makes the log first, then the lock, then the rest.
+    """
+    if any(each.name not in (LOG.parts[0], LOCK) for each in path.iterdir()) and not (path / LOCK).exists():
         raise UsageRefused(f"state folder {str(path)!r} holds other things", "give an empty one with --state-dir DIR")
 
 

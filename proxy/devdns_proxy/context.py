@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from devdns.core.frames import Hello, TableView
 from devdns.core.names import Zones
 from devdns.core.routes import Route
+from devdns_proxy import refusals
 from devdns_proxy.counters import Counters
 from devdns_proxy.crowds import Crowds
 from devdns_proxy.heads import Meaning
@@ -67,6 +68,7 @@ class Context:
         self.zones = Zones(())
         self._table = view.table
         self._sole: dict[str, Route] = {}
+        self._live: tuple[str, ...] | None = None
         self._origins: dict[str, Origin] = {}
         self._ids = b"X-Request-ID: " + os.urandom(10).hex().encode()
         self._count = 0
@@ -114,6 +116,7 @@ class Context:
         if table is not self._table:
             self._table = table
             self._sole.clear()
+            self._live = None
         route = self._sole.get(host)
         if route is not None:
             return route
@@ -122,6 +125,12 @@ class Context:
             self._sole[host] = there[0]
             return there[0]
         return table.lookup(host, target.partition(b"?")[0].decode("latin-1"))
+
+    def live_names(self) -> tuple[str, ...]:
+        """The names that a 404 offers, read from the table once: who asks for many unknown names must not slow the others."""
+        if self._live is None:
+            self._live = refusals.live_names(self._table)
+        return self._live
 
     def origin(self, address: str) -> Origin:
         """Where requests of a client at `address` come from, under the hello in force."""

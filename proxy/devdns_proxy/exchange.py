@@ -73,7 +73,7 @@ class Exchange(Answering):
         if meaning.loop:
             return refusals.loop(meaning, path)
         if route is None:
-            return refusals.unknown_name(meaning, path, context.view.table, context.zones)
+            return refusals.unknown_name(meaning, path, context.view.table, context.live_names(), context.zones)
         self._route = route
         return refusals.down(route, path)
 

@@ -6,6 +6,7 @@ Whatever stands in a problem may come from a request or a label, so every form w
 from __future__ import annotations
 
 from collections.abc import Iterable
+from os.path import commonprefix
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,8 @@ SHORT = 4
 COMMAND = "devdns "
 #: Names compared for a near one: edit distance over more would hold up the requests behind this one.
 MOST_COMPARED = 200
+#: Characters of them, for the same reason.
+MOST_READ = 2_048
 #: What a program may branch on, by status.
 ERRORS = {
     400: "bad_request",
@@ -158,24 +161,41 @@ def _adding(host: str, hosts: Iterable[str]) -> list[Mend]:
 
 def nearest(host: str, names: Iterable[str]) -> str:
     """The name at most two edits away (one for a short first label), the first nearest, or empty; never the host itself."""
-    best, found = 3 if host.find(".") > SHORT else 2, ""
+    best, found, left = 3 if host.find(".") > SHORT else 2, "", MOST_READ
     for name in names:
-        if name != host and abs(len(name) - len(host)) < best and (edits := distance(host, name, best)) < best:
+        if name == host or abs(len(name) - len(host)) >= best:
+            continue
+        left -= len(name)
+        if left < 0:
+            break
+        edits = distance(host, name, best)
+        if edits < best:
             best, found = edits, name
     return found
 
 
 def distance(one: str, other: str, bound: int) -> int:
     """Edits between two texts (a swap of neighbours is one), or `bound` as soon as it is certain to reach that."""
-    older, before = list[int](), list(range(len(other) + 1))
+    one, other = _unlike(one, other)
+    before = [min(column, bound) for column in range(len(other) + 1)]
+    older = before
     for row, letter in enumerate(one, 1):
-        now = [row]
-        for column, against in enumerate(other, 1):
-            edits = min(before[column] + 1, now[-1] + 1, before[column - 1] + (letter != against))
+        now = [min(row, bound)] + [bound] * len(other)
+        for column in range(max(1, row - bound + 1), min(len(other), row + bound - 1) + 1):  # elsewhere it is the bound
+            against = other[column - 1]
+            edits = min(before[column] + 1, now[column - 1] + 1, before[column - 1] + (letter != against), bound)
             if row > 1 < column and (one[row - 2], letter) == (against, other[column - 2]):
                 edits = min(edits, older[column - 2] + 1)
-            now.append(edits)
+            now[column] = edits
         if min(*now, *before) >= bound:
             return bound
         older, before = before, now
     return min(before[-1], bound)
+
+
+def _unlike(one: str, other: str) -> tuple[str, str]:
+    """Two texts without what both begin and end with: of names in one zone that is most."""
+    start = len(commonprefix((one, other)))  # noqa: RUF071 # of texts, not paths
+    one, other = one[start:], other[start:]
+    end = len(commonprefix((one[::-1], other[::-1])))  # noqa: RUF071 # of texts, not paths
+    return one[: len(one) - end], other[: len(other) - end]

@@ -35,8 +35,8 @@ def live_names(table: RouteTable) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def unknown_name(meaning: Meaning, path: str, table: RouteTable, zones: Zones) -> Problem:
-    """404: no route. The page says what would add one; the hint here is for where that would not help."""
+def unknown_name(meaning: Meaning, path: str, table: RouteTable, live: tuple[str, ...], zones: Zones) -> Problem:
+    """404: no route; `live` are the names of `table` worth offering. The page says what would add one; the hint here is for where that would not help."""
     host = meaning.host
     zone, there = zones.of(host), table.at(host)
     if zone is None:
@@ -48,7 +48,7 @@ def unknown_name(meaning: Meaning, path: str, table: RouteTable, zones: Zones) -
         detail, hint = f"*.{host} covers the names below {host}, not {host} itself", ""
     else:
         detail, hint = f"{host} is inside the zone {zone}, but nothing has claimed it", ""
-    return Problem(404, f"No route for {host}", detail, hint, host=host, path=path, live=live_names(table))
+    return Problem(404, f"No route for {host}", detail, hint, host=host, path=path, live=live)
 
 
 def not_ready(meaning: Meaning, path: str) -> Problem:

@@ -86,6 +86,14 @@ def test_a_process_of_another_program_is_not_ours():
     assert not state.is_devdns(other.pid)
 
 
+def test_a_folder_in_which_another_up_just_made_the_log_is_ours(tmp_path):
+    (tmp_path / "log").mkdir()
+    state.prepare(tmp_path)
+    (tmp_path / "routes.json").touch()
+    with pytest.raises(UsageRefused, match="holds other things"):
+        state.prepare(tmp_path)
+
+
 def test_a_folder_with_other_things_in_it_is_left_as_it_is(tmp_path):
     (tmp_path / "precious").write_text("")
     tmp_path.chmod(0o755)

@@ -1,6 +1,7 @@
 """The proxy's own pages: the right status and fields, everything that mends it, and nothing that runs or steers."""
 
 import json
+import sys
 import unicodedata
 from html.parser import HTMLParser
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devdns_proxy.pages import distance, nearest, render, url
+from devdns_proxy.pages import distance, mends, nearest, render, url
 from devdns_proxy.problems import Problem
 
 HTML, JSON, PLAIN = "text/html", "application/json", "text/plain"
@@ -120,6 +121,46 @@ def test_live_names_are_links_with_the_clients_port_and_at_most_fifty():
     assert page.links[0] == "http://n0.dev.test:8080"
     assert "Names (50 of 121)" in text
     assert "<code>*.wild.dev.test</code>" in text
+
+
+def edits_between(one: str, other: str) -> int:
+    """The plain definition: the whole table, no bound."""
+    rows = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
+    for i in range(len(one) + 1):
+        for j in range(len(other) + 1):
+            ways = [i + j] if not (i and j) else []
+            if i and j:
+                ways = [rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (one[i - 1] != other[j - 1])]
+                if i > 1 < j and one[i - 2 : i] == other[j - 2 : j][::-1]:
+                    ways.append(rows[i - 2][j - 2] + 1)
+            rows[i][j] = min(ways)
+    return rows[-1][-1]
+
+
+@given(st.text("abc.", max_size=12), st.text("abc.", max_size=12), st.integers(1, 5))
+def test_distance_is_the_plain_one_up_to_its_bound(one, other, bound):
+    assert distance(one, other, bound) == min(edits_between(one, other), bound)
+
+
+def test_a_page_costs_little_although_many_long_names_are_alike():
+    """Counted in steps and not in time: a 404 is made inside the loop that carries everybody's requests."""
+    tail = "-branch-of-a-preview-deployment.some-team.preview.shop.dev.test"
+    names = tuple(f"{left}{'m' * 150}{right}{tail}" for left in "abcdefg" for right in "hijklmn")
+    problem = Problem(404, "No route", host=f"z{'m' * 150}y{tail}", live=names)
+    steps = 0
+
+    def count(frame, event, _):
+        nonlocal steps
+        steps += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        mends(problem)
+    finally:
+        sys.settrace(before)
+    assert steps < 60_000
 
 
 @pytest.mark.parametrize(

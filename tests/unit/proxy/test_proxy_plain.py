@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from support.http_proxy import GET, LAST, OK, answering, backend, route, running, stage
 
+from devdns_proxy import refusals
+
 
 async def test_a_request_reaches_the_service_and_its_answer_the_client():
     async with stage(OK) as (proxy, service):
@@ -46,6 +48,23 @@ async def test_an_unknown_name_is_explained():
         answer = await proxy.say(LAST.replace(b"api", b"nope"))
     assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
     assert b"api.dev.test" in answer
+
+
+async def test_the_live_names_are_read_once_for_each_table(monkeypatch):
+    tables = []
+    monkeypatch.setattr(
+        refusals, "live_names", lambda table, real=refusals.live_names: tables.append(table) or real(table)
+    )
+    unknown = LAST.replace(b"api", b"nope")
+    async with stage(OK) as (proxy, service):
+        for _ in range(3):
+            assert b"api.dev.test" in await proxy.say(unknown)
+        proxy.route(route("shop", service.port))
+        for _ in range(3):
+            answer = await proxy.say(unknown)
+            assert b"shop.dev.test" in answer
+            assert b"api.dev.test" not in answer
+    assert len(tables) == 2
 
 
 async def test_a_refused_connection_is_502():
