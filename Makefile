@@ -19,8 +19,10 @@ demo: $(VENV)/run.stamp ## names instead of ports, on bundled sample services, u
 test: parts lint types unit e2e ## lint, types and every test; installs what they need first
 
 evidence: parts ## the long versions: full repetitions, cost measurements, soaks, a bare machine
+	@$(PIP) install --constraint $(LOCK) --group evidence
 	@$(PYTEST) -m evidence -s tests
 	@$(PYTHON_BIN) -m devdns_bench.dns_cost
+	@$(PYTHON_BIN) -m devdns_bench.dns_latency
 	@$(PYTHON_BIN) -m devdns_bench.http_cost
 
 lint: $(VENV)/test.stamp ## style only

@@ -6,7 +6,7 @@ from support.control import ZONES, route
 from devdns.core.routes import RouteTable
 from devdns_proxy.heads import Meaning
 from devdns_proxy.pages import render
-from devdns_proxy.refusals import unknown_name, unreachable
+from devdns_proxy.refusals import live_names, unknown_name, unreachable
 
 
 def asked(host):
@@ -14,7 +14,8 @@ def asked(host):
 
 
 def unknown(host, *names):
-    return unknown_name(asked(host), "/", RouteTable([route(name) for name in names]), ZONES)
+    table = RouteTable([route(name) for name in names])
+    return unknown_name(asked(host), "/", table, live_names(table), ZONES)
 
 
 def test_the_page_counts_every_name_and_shows_fifty():
@@ -36,7 +37,7 @@ def test_a_wildcard_beside_the_name_is_told():
 
 
 @pytest.mark.parametrize(
-    ("target", "retry_after"), [("5173", 1), ("unix:/run/app.sock", 1), ("https://127.0.0.1:1", None)]
+    ("target", "retry_after"), [("5173", 1), ("unix:/run/app.sock", 1), ("h2c://127.0.0.1:1", None)]
 )
 def test_waiting_is_offered_where_it_can_help(target, retry_after):
     assert unreachable(route("api", target), "/", "no answer", timed_out=False).retry_after == retry_after
