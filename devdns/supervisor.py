@@ -256,6 +256,8 @@ class Supervisor:
         child.restarts += 1
         child.state, child.due = "restarting", time.monotonic() + delay
         self._say(f"{child.name} ended ({outcome(code)}) after {lived:.1f} s; starting it again")
+        if os.stat(".").st_nlink == 0:  # noqa: PTH116 - one number
+            self._say(f"the state folder is gone: {child.name} finds no routes; kill {os.getpid()}, then devdns up")
         self._record()
 
     def _hang_up(self, child: Child) -> None:

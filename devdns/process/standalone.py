@@ -30,9 +30,10 @@ def open_sockets(name: str, environ: Mapping[str, str]) -> tuple[Inherited, Mapp
         folder = StateFolder(environ)
         atexit.register(folder.release)
         return Inherited(folder.bind(), _listening(config)), dict(environ) | _run_as(folder.user)
+    environ = dict(environ) | _beside_control(environ)
     role = "dns" if name == "resolver" else "http"
     opened = open_listeners(Wanted(role, (address,)) for address in _listening(config)[role])
-    return Inherited(opened.sockets, opened.addresses), dict(environ) | _beside_control(environ)
+    return Inherited(opened.sockets, opened.addresses), environ
 
 
 def _run_as(user: User | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, UnixConnector, hdrs, web
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, HttpVersion11, UnixConnector, hdrs, web
 
 from devdns.core.frames import TableView
 from devdns.core.names import Zones, parse_authority
@@ -32,6 +32,7 @@ ANSWERED = (
     "Content-Type", "Content-Length", "Allow", "Cache-Control", "Content-Security-Policy", "Cross-Origin-Resource-Policy",
     "X-Content-Type-Options", "Retry-After",
 )  # fmt: skip
+SIGNED = "devdns"
 RELAYED = ("/healthz", "/metrics")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -45,9 +46,10 @@ def application(view: TableView, web_path: str) -> web.Application:
     app.cleanup_ctx.append(own.session)
     app.on_shutdown.append(own.hang_up)
     app.on_response_prepare.append(_signed)
-    app.router.add_get("/", own.page)
+    app.router.add_get("/", own.page, expect_handler=own.expected)
     for path in (*RELAYED, "/api/v1/{rest:.+}"):
-        app.router.add_route("*", path, own.relay)
+        app.router.add_route("*", path, own.relay, expect_handler=own.expected)
+    app.router.add_route("*", "/{rest:.+}", own.unknown, expect_handler=own.expected)
     return app
 
 
@@ -73,26 +75,45 @@ class Own:
     @web.middleware
     async def directed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Only our own names pass; the proxy hands a connection over once, and what comes later on it may name another host."""
+        if not self._ours(request):
+            hosts = ", ".join(request.headers.getall(hdrs.HOST, []))
+            problem = Problem(421, "This connection is for devdns itself", f"not for {hosts!r}", "connect again")
+            response = said(request, problem)
+            response.force_close()
+            return response
+        return await handler(request)
+
+    def _ours(self, request: web.Request) -> bool:
+        """True for a request whose one Host, and target where it names a host, are an own name."""
         hosts = request.headers.getall(hdrs.HOST, [])
         found = parse_authority(hosts[0]) if len(hosts) == 1 else None
         if request.raw_path[:1] != "/" and _authority(request.raw_path) != found:
             found = None  # RFC 9112 section 3.2.2: the target's authority counts, and it is another one
         hello = self._view.hello
-        if found is None or hello is None or not Zones(hello.config.zones).is_own(found[0]):
-            problem = Problem(
-                421, "This connection is for devdns itself", f"not for {', '.join(hosts)!r}", "connect again"
-            )
-            response = _said(request, problem)
+        return found is not None and hello is not None and Zones(hello.config.zones).is_own(found[0])
+
+    async def expected(self, request: web.Request) -> web.StreamResponse | None:
+        """Answers Expect before the body comes (RFC 9110 section 10.1.1); None where the request goes on as any other."""
+        if request.version < HttpVersion11 or not self._ours(request):
+            return None
+        if request.headers[hdrs.EXPECT].lower() != "100-continue":
+            response = said(request, Problem(417, "Expectation refused", "the only one understood is 100-continue"))
             response.force_close()
             return response
-        return await handler(request)
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+        return None
+
+    async def unknown(self, request: web.Request) -> web.Response:
+        """Nothing is there."""
+        return said(request, Problem(404, "Not Found", f"{request.method} {request.path}"))
 
     async def page(self, request: web.Request) -> web.Response:
         """The page for people."""
         found = parse_authority(request.headers[hdrs.HOST])
         status = await self._status(request)
         if status and "error" in status:
-            return _said(request, Problem(403, "This page is not for that address", str(status["detail"])))
+            return said(request, Problem(403, "This page is not for that address", str(status["detail"])))
         body = home(islice(self._view.table, MOST_ROWS), status, found[1] if found else None)
         return web.Response(body=body, headers=dict((*HEADERS, ("Cache-Control", "no-store"))))
 
@@ -162,7 +183,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except web.HTTPException as error:
-        response = _said(request, Problem(error.status, error.reason, f"{request.method} {request.path}"))
+        response = said(request, Problem(error.status, error.reason, f"{request.method} {request.path}"))
         if hdrs.ALLOW in error.headers:
             response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         return response
@@ -170,19 +191,23 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         raise  # one of the two sides is gone and the answer has begun: it must end visibly cut off
     except Exception:
         log.exception("request to our own name failed", path=request.path)
-        return _said(request, Problem(500, "This is a fault of devdns", hint="its log says more: devdns logs"))
+        return said(request, Problem(500, "This is a fault of devdns", hint="its log says more: devdns logs"))
 
 
 async def _signed(_: web.Request, response: web.StreamResponse) -> None:
     """In place of the versions aiohttp would tell."""
-    response.headers[hdrs.SERVER] = "devdns"
+    response.headers[hdrs.SERVER] = SIGNED
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
 
 
-def _said(request: web.Request, problem: Problem) -> web.Response:
-    status, headers, body = render(
-        problem, ",".join(request.headers.getall(hdrs.ACCEPT, [])), request.headers.get(hdrs.USER_AGENT, "")
-    )
+def said(request: web.Request, problem: Problem) -> web.Response:
+    """A problem in the form that the client wants."""
+    return spoken(problem, ",".join(request.headers.getall(hdrs.ACCEPT, [])), request.headers.get(hdrs.USER_AGENT, ""))
+
+
+def spoken(problem: Problem, accept: str = "", user_agent: str = "") -> web.Response:
+    """A problem as an answer; in plain text for who has said nothing that could be read."""
+    status, headers, body = render(problem, accept, user_agent)
     return web.Response(status=status, headers=dict(headers), body=body)
 
 

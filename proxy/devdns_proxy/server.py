@@ -14,6 +14,7 @@ from devdns_proxy.client import Client
 from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
 from devdns_proxy.limits import Limits
+from devdns_proxy.own_wire import connections
 from devdns_proxy.unix_targets import siblings
 
 BACKLOG = 4_096
@@ -53,7 +54,7 @@ class Proxy:
         server = runner.server
         if server is None:
             raise RuntimeError("the application of our own names has no server")
-        context = self._context = Context(self._view, server, self._limits, self._private)
+        context = self._context = Context(self._view, connections(server), self._limits, self._private)
         context.start()
         await self.open(sockets)
 

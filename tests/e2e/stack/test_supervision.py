@@ -155,6 +155,7 @@ def test_a_state_folder_that_is_removed_ends_nothing(stack):
         assert curl.communicate(timeout=10)[0] == stack.service.nonce
     stack.process.terminate()
     assert stack.process.wait(15) == 0
+    assert b"the state folder is gone" in stack.process.stdout.read()
 
 
 def test_a_reader_of_the_log_that_leaves_ends_nothing(tmp_path):
