@@ -97,6 +97,7 @@ class Supervisor:
         self._look_at = 0.0
         self._unix: list[tuple[str, socket.socket]] = []
         self._stops = 0
+        self._homeless = False
         self._started = time.monotonic()
         self._announced = False
         self._exit = 0
@@ -161,6 +162,11 @@ class Supervisor:
         self._record()
 
     def _start_again(self, child: Child) -> None:
+        if os.stat(".").st_nlink == 0:  # noqa: PTH116 - one number; Python itself does not start in a folder that is gone
+            if not self._homeless:
+                self._say(f"the state folder is gone, so {child.name} stays away: kill {os.getpid()}, then devdns up")
+            self._homeless, child.due = True, time.monotonic() + MAX_DELAY
+            return
         try:
             self._start(child)
         except OSError as error:  # no memory or no processes left now: the next try may do better
@@ -256,8 +262,6 @@ class Supervisor:
         child.restarts += 1
         child.state, child.due = "restarting", time.monotonic() + delay
         self._say(f"{child.name} ended ({outcome(code)}) after {lived:.1f} s; starting it again")
-        if os.stat(".").st_nlink == 0:  # noqa: PTH116 - one number
-            self._say(f"the state folder is gone: {child.name} finds no routes; kill {os.getpid()}, then devdns up")
         self._record()
 
     def _hang_up(self, child: Child) -> None:

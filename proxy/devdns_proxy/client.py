@@ -7,7 +7,11 @@ Requests that arrive while one is in hand wait in a bounded buffer (pipelining).
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import re
+import sys
+import termios
+from contextlib import suppress
 from math import inf
 
 import structlog
@@ -92,6 +96,7 @@ class Client(Exchange):
     def pause_writing(self) -> None:
         """The client does not keep up: the service has to wait, and both not for ever."""
         self.paused = True
+        self._unsent = self._pending()
         self.deadline = self._context.now + self._context.limits.stall_time
         if self._upstream is not None:
             self._upstream.transport.pause_reading()
@@ -275,9 +280,7 @@ class Client(Exchange):
 
     def expire(self) -> None:
         self.deadline = inf
-        unsent = self.transport.get_write_buffer_size()
-        if self._state == LINGER and unsent and unsent != self._unsent:
-            self._unsent = unsent  # the last response is still on its way, and getting somewhere
+        if self._arriving():
             self.deadline = self._context.now + self._context.limits.stall_time
         elif self._state == READY and self._held:
             self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
@@ -292,6 +295,23 @@ class Client(Exchange):
     def waits(self) -> bool:
         """True when it is the client's turn: to send a request or the rest of one, or to read."""
         return self._state == READY or self._body is not None or self.transport.get_write_buffer_size() > 0
+
+    def _arriving(self) -> bool:
+        """True when it is a response that takes its time, and some of it has reached the client since this was last looked at."""
+        waits = self._state == BUSY and not (self._begun or self.paused)
+        asks = self._state == READY and self._held and not self.paused
+        if waits or asks or not self.transport.get_write_buffer_size():
+            return False
+        before, self._unsent = self._unsent, self._pending()
+        return self._unsent != before
+
+    def _pending(self) -> int:
+        """Bytes that have not reached the client: it may take minutes until the kernel has room for more than it has."""
+        pending = self.transport.get_write_buffer_size()
+        with suppress(OSError, ValueError):  # ValueError: the socket is closed
+            queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+            pending += int.from_bytes(queued, sys.byteorder)
+        return pending
 
     def _retire(self) -> None:
         super()._retire()

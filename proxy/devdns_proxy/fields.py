@@ -46,6 +46,7 @@ NOT_IN_TRAILERS = HOP_BY_HOP | {
     b"content-range",
     b"trailer",
     b"x-request-id",
+    b"x-real-ip",
     b"devdns-hop",
 }
 FORWARDED_PREFIX = b"x-forwarded-"
@@ -88,9 +89,12 @@ def trailers(block: bytes) -> bytes | None:
     """A trailer section with its closing CRLF, less the fields that must not be there; None when it is malformed."""
     if not BLOCK.fullmatch(block):
         return None
-    lines = without([line for line in block[:-2].split(b"\r\n") if line], NOT_IN_TRAILERS)
-    lines = [line for line in lines if not alias(line).startswith(FORWARDED_PREFIX)]
-    return b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+    kept = [line + b"\r\n" for line in block[:-2].split(b"\r\n") if line and _may_trail(alias(line))]
+    return b"".join(kept) + b"\r\n"
+
+
+def _may_trail(name: bytes) -> bool:
+    return name not in NOT_IN_TRAILERS and not name.startswith(FORWARDED_PREFIX)
 
 
 def alias(line: bytes) -> bytes:

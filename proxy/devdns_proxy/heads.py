@@ -15,8 +15,9 @@ from devdns.core.names import parse_authority
 from devdns_proxy.fields import DIGITS, FORWARDED_PREFIX, HOP_BY_HOP, LINE, TOKEN, HeadRefused, options, without
 from devdns_proxy.places import Origin, place_of
 
-REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,64}+) ([\x21-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
-OTHER_VERSION = re.compile(TOKEN + rb"{1,64}+ [\x21-\x7e\x80-\xff]++ HTTP/[0-9]\.[0-9]\r\n")
+#: No `#` in a target: a fragment is the client's (RFC 9110 section 7.1), and where services see one they cut there or do not.
+REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,64}+) ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
+OTHER_VERSION = re.compile(TOKEN + rb"{1,64}+ [\x21\x22\x24-\x7e\x80-\xff]++ HTTP/[0-9]\.[0-9]\r\n")
 ABSOLUTE = re.compile(rb"(?i:http)://([^/?#@]+)([/?][\x21-\x7e\x80-\xff]*)?")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HOP = b"devdns-hop"

@@ -80,7 +80,7 @@ class Upstream(asyncio.Protocol):
         client = self.client
         if client is None or client.transport.is_closing():
             # Nobody asked, or nobody is there any more: it must not become the answer to the next request.
-            if client is None and not data.startswith(GOODBYE):
+            if client is None and not self.transport.is_closing() and not data.startswith(GOODBYE):
                 self._context.pool.distrust(self.target)
             self.transport.abort()
             return

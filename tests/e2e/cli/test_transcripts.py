@@ -11,7 +11,7 @@ import time
 
 import pytest
 from support.cli import BOUND, COMMAND, control, run
-from support.stack import clean_environ
+from support.stack import clean_environ, open_folder
 from support.waiting import wait_until
 
 ROUTES = """\
@@ -25,10 +25,9 @@ routes:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def told():
     """A control with three routes, one conflict and one hostile label, for tests that only read."""
-    folder = tmp_path_factory.mktemp("told")
-    with control(folder, ROUTES) as state:
+    with open_folder() as folder, control(folder, ROUTES) as state:
         assert run("add", "shop", "88", "--state-dir", state).code == 0
         yield folder
 

@@ -346,6 +346,29 @@ async def test_a_slow_reader_holds_the_service_back(framed):
         assert got >= MANY
 
 
+async def test_a_slow_reader_is_cut_only_when_it_stops_reading():
+    big = OK.replace(b": 2", b": %d" % MANY) + b"x" * (MANY - 2)
+    async with stage(big) as (proxy, _):
+        with socket.socket() as reader:
+            loop = asyncio.get_running_loop()
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            reader.setblocking(False)
+            await loop.sock_connect(reader, ("127.0.0.1", proxy.port))
+            await loop.sock_sendall(reader, GET)
+            await eventually(lambda: any(client.paused for client in proxy.proxy.context.clients))
+            client = next(iter(proxy.proxy.context.clients))
+            for _ in range(20):
+                before = client._unsent = client._pending()
+                async with asyncio.timeout(BOUND):
+                    while client._pending() == before:
+                        assert await loop.sock_recv(reader, 512)
+                assert client.paused
+                client.expire()
+                assert not client.transport.is_closing()
+                assert client.deadline > proxy.proxy.context.now
+            await eventually(lambda: client.expire() or client.transport.is_closing())
+
+
 async def test_a_connection_that_a_slow_reader_had_paused_serves_the_next_one():
     size = 30_000  # one read: the response is complete before its reader is found to be slow
     body = OK.replace(b": 2", b": %d" % size)[:-2] + b"x" * size

@@ -29,6 +29,8 @@ BAD = {
     "bare CR alone": b"\rG",
     "bare LF in the block": b"GET / HTTP/1.1\r\nHost: api.dev.test\nA: b\r\n\r\n",
     "two spaces": b"GET  / HTTP/1.1\r\nHost: api.dev.test\r\n\r\n",
+    "fragment": request(b"GET /a#b HTTP/1.1"),
+    "fragment in absolute form": request(b"GET http://api.dev.test/a#b HTTP/1.1"),
     "no Host": b"GET / HTTP/1.1\r\n\r\n",
     "two Hosts": request(b"GET / HTTP/1.1", b"Host: b.dev.test"),
     "both framings": request(
