@@ -99,6 +99,11 @@ class Exchange(Answering):
         self._dialled = target
         self._line = self._context.pool.wait(self, target)
 
+    @property
+    def retried(self) -> bool:
+        """True when a connection that was idle has failed this request: the next one had better be new."""
+        return self._retries > 0
+
     def connected(self, upstream: Upstream) -> None:
         """The head of the line: sends the request."""
         self._line = None

@@ -61,10 +61,13 @@ class Line:
         self._context.pool.tidy(self)
 
     def give(self, upstream: Upstream, *, used: bool = False) -> bool:
-        """Hands a connection to the first in line; False when nobody can have it. A `used` one may have ended already."""
+        """Hands a connection to the first in line; False when nobody can have it.
+
+        A `used` one may have ended already, or end as the request is on its way: not twice to the same request.
+        """
         if not self._waiting or upstream.transport.is_closing():
             return False
-        if used and upstream.readable():
+        if used and (next(iter(self._waiting)).retried or upstream.readable()):
             return False
         exchange, _ = self._waiting.popitem(last=False)
         self._moved = self._context.loop.time()

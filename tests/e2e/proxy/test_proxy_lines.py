@@ -9,10 +9,14 @@ import threading
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import pytest
-from support.http_proxy import GET, LAST, OK, answering, backend, route, running
+from support.http_proxy import GET, LAST, OK, answering, backend, route, running, stage
 from support.waiting import until
 
+from devdns.core.routes import Target
+from devdns_proxy.client import Client
+from devdns_proxy.dialling import dial
 from devdns_proxy.limits import Limits
+from devdns_proxy.lines import Line
 
 LONG = 60.0
 
@@ -198,3 +202,16 @@ async def test_a_full_queue_of_a_unix_socket_is_waited_for(tmp_path):
                 await loop.sock_sendall(second, OK)
                 second.shutdown(socket.SHUT_WR)
                 assert (await asked).endswith(b"ok")
+
+
+async def test_a_request_that_lost_its_connection_gets_a_new_one_and_not_one_that_may_end_too():
+    async with stage(OK, limits=Limits(opening=0)) as (proxy, service):
+        context = proxy.proxy.context
+        client, target = Client(context), Target("127.0.0.1", service.port)
+        upstream = await dial(context, target)
+        line = Line(context, target)
+        client._retries = 1
+        line.join(client)
+        assert not line.give(upstream, used=True)
+        assert len(line) == 1
+        upstream.transport.abort()
