@@ -124,6 +124,7 @@ def record(state_dir: Path) -> dict[str, Any]:
 def is_devdns(pid: int) -> bool:
     """False when the process is certainly not ours: a record may outlive its writer and the id be used again."""
     try:
-        return b"devdns" in Path("/proc", str(pid), "cmdline").read_bytes()
+        words = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
     except OSError:
         return not Path("/proc/self").exists()  # no /proc (macOS): nothing can be said
+    return any(word.startswith(b"devdns.") or word.rpartition(b"/")[2] == b"devdns" for word in words)
