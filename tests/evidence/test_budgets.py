@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support import pulse
 from support.services import Service
+from support.source import ROOT
 from support.stack import COMMAND, Stack, open_folder
 from support.waiting import BOUND, wait_until
 
@@ -47,7 +48,18 @@ def test_ready_in_under_a_second():
     assert report("devdns up until ready", took) < READY_BOUND
 
 
-def test_resident_memory_with_every_provider_on():
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """The command as a user installs it: the tools of the tests would be counted too (structlog loads rich where it is)."""
+    place = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    lock = ROOT / "tests/parts/constraints.txt"
+    subprocess.run([place / "bin/python", "-m", "pip", "install", "-q", "-c", str(lock), str(ROOT)], check=True)
+    return [str(place / "bin/python"), "-m", "devdns.cli.main"]
+
+
+def test_resident_memory_with_every_provider_on(installed, monkeypatch):
+    monkeypatch.setattr(Stack, "command", installed)
     environ = {"DEVDNS_DOCKER_ENABLED": "auto", "DEVDNS_MDNS_ENABLED": "true"}
     with (
         open_folder() as folder,

@@ -37,6 +37,8 @@ def clean_environ(**more):
 class Stack:
     """`with Stack(folder, routes="api: 5173") as stack:` - ready inside, stopped in order after."""
 
+    command = COMMAND
+
     def __init__(self, folder: Path, config="", *flags, prefix=(), workers=1, stderr=None, **environ):
         self.folder, self.state = folder, folder / "state"
         self.config = folder / "devdns.yml"
@@ -55,7 +57,7 @@ class Stack:
     def __enter__(self):
         self.errors = (self.folder / "stderr.log").open("wb")
         self.process = subprocess.Popen(
-            [*self.prefix, *COMMAND, *self.arguments],
+            [*self.prefix, *self.command, *self.arguments],
             env=self.environ,
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -126,7 +128,7 @@ class Stack:
     def run(self, *arguments, check=None, **environ):
         """Another devdns command against this stack."""
         ran = subprocess.run(
-            [*COMMAND, *arguments],
+            [*self.command, *arguments],
             env={**self.environ, **environ},
             capture_output=True,
             text=True,
