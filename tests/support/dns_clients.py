@@ -192,8 +192,8 @@ DNSStubListenerExtra=127.0.0.1:{port}
         ("group", "systemd-resolve:x:65533:\n"),
     ):
         (where / name).write_text(Path("/etc", name).read_text() + line)
-    root = unpacked("systemd-resolved", "libsystemd-shared")
-    libraries = ":".join({str(path.parent) for path in root.rglob("libsystemd-shared*.so")})
+    root = unpacked("systemd-resolved", "libsystemd-shared", "libapparmor1", "libip4tc2", "libkmod2")
+    libraries = ":".join(sorted({str(path.parent) for path in root.rglob("lib*.so*")}))
     entered = [
         "unshare",
         "--mount",
