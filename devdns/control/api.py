@@ -21,6 +21,7 @@ from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
 from devdns.core.frames import Figures
 from devdns.core.names import parse_claim
+from devdns.core.network import Network
 from devdns.core.routes import Conflict
 from devdns.core.routes_file import bind, read_line
 from devdns.core.whence import whence
@@ -40,6 +41,7 @@ class Api:
 
     def __init__(self, registry: Registry, instance: str, listening: Listening, heartbeat: float = 15.0) -> None:
         self.figures: Callable[[], Iterable[Figures]] = tuple
+        self.network: Callable[[], Network] = Network
         self._registry = registry
         self._instance = instance
         self._listening = listening

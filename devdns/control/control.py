@@ -26,6 +26,7 @@ from devdns.control import guards, token
 from devdns.control.api import Api
 from devdns.control.gate import Gate
 from devdns.control.last_words import LastWords
+from devdns.control.network import NetworkWatch
 from devdns.control.registry import Registry
 from devdns.control.snapshots import Snapshots, listen
 from devdns.core.errors import DevdnsError
@@ -62,6 +63,9 @@ class Control:
         self.registry.tell = self._snapshots.publish
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
         self._api.figures = self._snapshots.told.values
+        self._network = NetworkWatch()
+        self._api.network = lambda: self._network.now
+        self._watching: asyncio.Task[None] | None = None
         self._providers = list(providers(config, zones))
         self._config = config
         self._http = http
@@ -82,6 +86,7 @@ class Control:
             self.registry.sources.off(source, f"{source}.enabled is false")
         await self.registry.first_words(FIRST_WORDS)
         await self._snapshots.start(snapshots)
+        self._watching = asyncio.create_task(self._watch_network(), name="network")
         await self._serve(control, guards.local())
         await self._serve(web, guards.from_web(gate))
         log.info("control is up", instance=self.instance, routes=len(self.registry.table))
@@ -89,6 +94,8 @@ class Control:
     async def stop(self) -> None:
         """Ends the streams, closes the doors, stops the providers. The table stays in force where it was sent."""
         self.registry.events.close()
+        if self._watching is not None:
+            self._watching.cancel()
         for server in self._servers:
             server.close()
         for runner in self._runners:
@@ -96,6 +103,13 @@ class Control:
         await self._snapshots.stop()
         await self.registry.sources.close()
         await self._last.close()
+
+    async def _watch_network(self) -> None:
+        try:
+            async for network in self._network.changes():
+                self._snapshots.publish_network(network)
+        except Exception:  # the edge of the watch: routes and names do without it
+            log.exception("the network is not watched any more")
 
     async def _serve(self, sock: socket, guard: Middleware) -> None:
         runner = web.AppRunner(

@@ -17,6 +17,7 @@ import structlog
 from devdns.control import peers
 from devdns.core.errors import FrameRefused
 from devdns.core.frames import SLICE, Figures, Frame, FrameReader, Hello, Resync, encode, encoded
+from devdns.core.network import Network
 from devdns.core.routes import Change, Route, RouteTable
 
 #: What one follower may owe us: some tables of 100,000 routes (about 20 MB each) would be over it, a busy minute is not.
@@ -34,6 +35,7 @@ class Snapshots:
 
     def __init__(self, hello: Hello, table: Callable[[], RouteTable], most_owed: int = MOST_OWED) -> None:
         self.hello = encode(hello)
+        self.network = b""
         self.table = table
         self.most_owed = most_owed
         self.following: set[Feed] = set()
@@ -49,6 +51,12 @@ class Snapshots:
             self._server.close()
         for feed in list(self.following):
             feed.drop()
+
+    def publish_network(self, network: Network) -> None:
+        """Tells every follower, now and in future, of the network this machine is on."""
+        self.network = encode(network)
+        for feed in list(self.following):
+            feed.tell(self.network)
 
     def publish(self, change: Change) -> None:
         """Tells every follower. A change too big for a frame is told as a whole table."""
@@ -86,7 +94,7 @@ class Feed(asyncio.Protocol):
             self._transport.abort()
             return
         self._snapshots.following.add(self)
-        self._transport.write(self._snapshots.hello)
+        self._transport.write(self._snapshots.hello + self._snapshots.network)
         self.tell_table()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the reason changes nothing

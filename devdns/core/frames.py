@@ -1,7 +1,7 @@
 """Frames of `snapshots.sock`: a 4-byte big-endian length, then one msgspec (MessagePack) value of a tagged type.
 
-Control sends `Hello`, the table in `Slice`s, then a `Change` for each generation; a follower that misses one asks by
-`Resync`, and may tell its `Figures`. Bytes in, values out: the sockets are elsewhere.
+Control sends `Hello`, the `Network`, the table in `Slice`s, then a `Change` for each generation and the `Network` when it is another
+one; a follower that misses a change asks by `Resync`, and may tell its `Figures`. Bytes in, values out: the sockets are elsewhere.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from devdns.core.errors import FrameRefused
 from devdns.core.figures import Family
+from devdns.core.network import Network
 from devdns.core.routes import Change, Route, RouteTable
 from devdns.core.settings import Config
 
@@ -52,7 +53,7 @@ class Figures(Struct, frozen=True, tag="figures"):
     families: Annotated[tuple[Family, ...], Meta(max_length=50)]
 
 
-Frame = Hello | Slice | Change | Resync | Figures
+Frame = Hello | Network | Slice | Change | Resync | Figures
 _decoder = msgspec.msgpack.Decoder(Frame)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -115,12 +116,13 @@ class FrameReader:
 
 
 class TableView:
-    """What the resolver and the proxy hold: one attribute that is swapped whole. `hello` is None until control spoke."""
+    """What the resolver and the proxy hold: attributes that are swapped whole. `hello` is None until control spoke."""
 
-    __slots__ = ("hello", "table")
+    __slots__ = ("hello", "network", "table")
 
     def __init__(self, hello: Hello | None = None, table: RouteTable | None = None) -> None:
         self.hello = hello
+        self.network = Network()
         self.table = table or RouteTable()
 
 
@@ -146,6 +148,8 @@ class Follower:
                     f"control speaks frames of version {frame.version}, this part {VERSION}", "restart devdns"
                 )
             self.view.hello = frame
+        elif isinstance(frame, Network):
+            self.view.network = frame
         elif isinstance(frame, Slice):
             self._gather(frame)
         elif isinstance(frame, Change) and not self._stale:
