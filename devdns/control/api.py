@@ -17,6 +17,7 @@ from aiohttp.typedefs import Middleware
 import devdns
 from devdns.control import metrics, processes, shapes, streams
 from devdns.control.answers import JSON, MOST_BODY, answer, body_of, errors
+from devdns.control.network_shape import network_shape
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
 from devdns.core.frames import Figures
@@ -109,6 +110,7 @@ class Api:
             "sources": sources,
             "routes": len(registry.table),
             "conflicts": len(conflicts),
+            "network": network_shape(self.network(), self.figures()),
             "problems": shapes.problems(sources, running, registry.refusals(), conflicts)[:MOST_PROBLEMS],
         }
         return answer(body)
