@@ -108,6 +108,8 @@ SETTINGS = [
     ("http: {listen: 127.0.0.1:1}", {"DEVDNS_HTTP": "127.0.0.1:2,[::1]:2"}, Config(http=HttpConfig(listen=(("127.0.0.1", 2), ("::1", 2))))),
     ("https: {listen: [off]}", {"DEVDNS_HTTPS": "off"}, Config()),
     ("workers: 4", {"DEVDNS_WORKERS": "2"}, Config(workers=2)),
+    ("hold: 2m", {}, Config(hold=120.0)),
+    ("hold: 2m", {"DEVDNS_HOLD": "500ms"}, Config(hold=0.5)),
     ("workers: '3'", {"PATH": "/bin", "DEVDNS_UNKNOWN": "x"}, Config(workers=3)),
 ]  # fmt: skip
 
@@ -156,7 +158,7 @@ def test_times(hold, seconds):
 
 PROBLEMS = [
     ("zon: x", ["1: zon: unknown key - did you mean zone?"]),
-    ("frobnicate: x", ["1: frobnicate: unknown key - known are dns, docker, http, https, mdns, routes, tls, workers, zone, zones"]),
+    ("frobnicate: x", ["1: frobnicate: unknown key - known are dns, docker, hold, http, https, mdns, routes, tls, workers, zone, zones"]),
     ("docker: {host: []}", ["1: docker.host: unknown key - did you mean hosts?"]),
     ("docker:\n  hosts: nowhere", ["2: docker.hosts: 'nowhere' is not the URL of a Docker Engine - write it like unix:///var/run/docker.sock or tcp://127.0.0.1:2375"]),
     ("docker: [1]", ["1: docker: a list is not a mapping of keys to values - its keys are enabled, hosts, default_names"]),
