@@ -31,6 +31,7 @@ COMMANDS = {
     "rm": "devdns.cli.rm:rm",
     "explain": "devdns.cli.explain:explain",
     "open": "devdns.cli.browse:browse",
+    "chaos": "devdns.cli.chaos:chaos",
     "logs": "devdns.cli.logs:logs",
     "demo": "devdns.cli.demo:demo",
     "config": "devdns.cli.config:config",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from devdns.cli.chaos import chaos_line
 from devdns.cli.client import Body, Client
 from devdns.cli.options import common, json_option
 from devdns.cli.show import Row, address_text, print_json
@@ -43,6 +44,7 @@ def _lines(body: Body) -> list[str]:
         f"network {_network(body['network'])}",
         *_block(("PROCESS", "PID", "MEMORY", "RESTARTS", "STATE"), [_process(each) for each in body["processes"]], 4),
         *_block(("SOURCE", "ROUTES", "STATE"), [_source(each) for each in body["sources"]], 2),
+        *(chaos_line(each) for each in body["chaos"]),
         *(f"{paint('problem', 'red')} {each}" for each in problems),
     ]
 

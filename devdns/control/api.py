@@ -17,6 +17,8 @@ from aiohttp.typedefs import Middleware
 import devdns
 from devdns.control import metrics, processes, shapes, streams
 from devdns.control.answers import JSON, MOST_BODY, answer, body_of, errors
+from devdns.control.faults import FaultBoard
+from devdns.control.faults_api import FaultsApi
 from devdns.control.network_shape import network_shape
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
@@ -43,6 +45,7 @@ class Api:
     def __init__(self, registry: Registry, instance: str, listening: Listening, heartbeat: float = 15.0) -> None:
         self.figures: Callable[[], Iterable[Figures]] = tuple
         self.network: Callable[[], Network] = Network
+        self.faults = FaultsApi(registry, FaultBoard(lambda _: None))
         self._registry = registry
         self._instance = instance
         self._listening = listening
@@ -74,6 +77,7 @@ class Api:
             web.put("/api/v1/routes/{name:(?s:.*)}", self.put),
             web.delete("/api/v1/routes/{name:(?s:.*)}", self.remove),
             web.get("/api/v1/explain/{name:(?s:.*)}", self.explain),
+            *self.faults.routes(),
             web.get("/api/v1/files", self.files),
             web.post("/api/v1/files", self.attach),
             web.delete("/api/v1/files", self.detach),
@@ -111,6 +115,7 @@ class Api:
             "routes": len(registry.table),
             "conflicts": len(conflicts),
             "network": network_shape(self.network(), self.figures()),
+            "chaos": self.faults.shown(),
             "problems": shapes.problems(sources, running, registry.refusals(), conflicts)[:MOST_PROBLEMS],
         }
         return answer(body)

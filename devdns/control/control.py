@@ -24,11 +24,14 @@ from aiohttp.typedefs import Middleware
 
 from devdns.control import guards, token
 from devdns.control.api import Api
+from devdns.control.faults import FaultBoard
+from devdns.control.faults_api import FaultsApi
 from devdns.control.gate import Gate
 from devdns.control.last_words import LastWords
 from devdns.control.network import NetworkWatch
 from devdns.control.registry import Registry
 from devdns.control.snapshots import Snapshots, listen
+from devdns.core.chaos import Faults
 from devdns.core.errors import DevdnsError
 from devdns.core.frames import VERSION, Hello
 from devdns.core.names import Zones
@@ -63,6 +66,9 @@ class Control:
         self.registry.tell = self._snapshots.publish
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
         self._api.figures = self._snapshots.told.values
+        self._faults = FaultBoard(self._snapshots.publish_aside)
+        self._snapshots.publish_aside(Faults())  # a follower may still hold those of a control before this one
+        self._api.faults = FaultsApi(self.registry, self._faults)
         self._network = NetworkWatch()
         self._api.network = lambda: self._network.now
         self._watching: asyncio.Task[None] | None = None
@@ -94,6 +100,7 @@ class Control:
     async def stop(self) -> None:
         """Ends the streams, closes the doors, stops the providers. The table stays in force where it was sent."""
         self.registry.events.close()
+        self._faults.close()
         if self._watching is not None:
             self._watching.cancel()
         for server in self._servers:
@@ -107,7 +114,7 @@ class Control:
     async def _watch_network(self) -> None:
         try:
             async for network in self._network.changes():
-                self._snapshots.publish_network(network)
+                self._snapshots.publish_aside(network)
         except Exception:  # the edge of the watch: routes and names do without it
             log.exception("the network is not watched any more")
 

@@ -1,7 +1,7 @@
 """Frames of `snapshots.sock`: a 4-byte big-endian length, then one msgspec (MessagePack) value of a tagged type.
 
-Control sends `Hello`, the `Network`, the table in `Slice`s, then a `Change` for each generation and the `Network` when it is another
-one; a follower that misses a change asks by `Resync`, and may tell its `Figures`. Bytes in, values out: the sockets are elsewhere.
+Control sends `Hello`, the `Network`, the `Faults` asked for, the table in `Slice`s, then a `Change` for each generation, and the
+others again when they are others; a follower that misses a change asks by `Resync`, and may tell its `Figures`. Bytes in, values out: the sockets are elsewhere.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from devdns.core.chaos import Chaos, Faults
 from devdns.core.errors import FrameRefused
 from devdns.core.figures import Family
 from devdns.core.network import Network
@@ -53,7 +54,7 @@ class Figures(Struct, frozen=True, tag="figures"):
     families: Annotated[tuple[Family, ...], Meta(max_length=50)]
 
 
-Frame = Hello | Network | Slice | Change | Resync | Figures
+Frame = Hello | Network | Faults | Slice | Change | Resync | Figures
 _decoder = msgspec.msgpack.Decoder(Frame)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -118,11 +119,12 @@ class FrameReader:
 class TableView:
     """What the resolver and the proxy hold: attributes that are swapped whole. `hello` is None until control spoke."""
 
-    __slots__ = ("hello", "network", "table")
+    __slots__ = ("faults", "hello", "network", "table")
 
     def __init__(self, hello: Hello | None = None, table: RouteTable | None = None) -> None:
         self.hello = hello
         self.network = Network()
+        self.faults: dict[str, Chaos] = {}
         self.table = table or RouteTable()
 
 
@@ -150,6 +152,8 @@ class Follower:
             self.view.hello = frame
         elif isinstance(frame, Network):
             self.view.network = frame
+        elif isinstance(frame, Faults):
+            self.view.faults = dict(frame.rows)
         elif isinstance(frame, Slice):
             self._gather(frame)
         elif isinstance(frame, Change) and not self._stale:
