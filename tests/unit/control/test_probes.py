@@ -22,11 +22,13 @@ class Server:
     def __init__(self, status=200):
         self.say(status)
         self.heads = []
+        self.busy = set()
 
     def say(self, status):
         self.answer = None if status is None else f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()
 
     async def serve(self, reader, writer):
+        self.busy.add(asyncio.current_task())
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             self.heads.append(await reader.readuntil(b"\r\n\r\n"))
             if self.answer is not None:
@@ -44,6 +46,7 @@ async def serving(status=200, port=0):
     async with await asyncio.start_server(server.serve, "127.0.0.1", port) as listening:
         server.target = Target("127.0.0.1", listening.sockets[0].getsockname()[1])
         yield server
+    await asyncio.gather(*server.busy)
 
 
 def asked(target, path="/healthz"):
