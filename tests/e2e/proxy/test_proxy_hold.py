@@ -32,9 +32,23 @@ def restarting(*targets, state=State.RESTARTING, **options):
     return route("api", *(targets or (1,)), state=state, reason="its container is being restarted", **options)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+@pytest.fixture
+def dead():
+    """A port that refuses, and that nobody else can have; `listening_on` makes it listen."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        yield one
+
+
+@pytest.fixture
+def dead_too():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        yield other
+
+
+def port_of(sock: socket.socket) -> int:
+    return sock.getsockname()[1]
 
 
 def says(body: bytes, *, keep: bool = True) -> bytes:
@@ -43,8 +57,8 @@ def says(body: bytes, *, keep: bool = True) -> bytes:
 
 
 @asynccontextmanager
-async def listening_on(port: int, conversation):
-    """A service at a port that was free until now."""
+async def listening_on(sock: socket.socket, conversation):
+    """A service at a port that refused until now."""
 
     async def serve(reader, writer):
         try:
@@ -54,7 +68,7 @@ async def listening_on(port: int, conversation):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    server = await asyncio.start_server(serve, sock=sock)
     try:
         yield server
     finally:
@@ -339,19 +353,17 @@ async def test_a_nearer_wildcard_takes_who_waits_for_another():
 
 
 @pytest.mark.parametrize("asked", [LAST, POST], ids=["get", "post"])
-async def test_a_service_that_is_being_restarted_is_waited_for(asked):
-    port = free_port()
-    async with running(route("api", port), limits=SOON) as proxy, await proxy.connect() as wire:
+async def test_a_service_that_is_being_restarted_is_waited_for(dead, asked):
+    async with running(route("api", port_of(dead)), limits=SOON) as proxy, await proxy.connect() as wire:
         await wire.send(asked)
         await held(proxy)
-        async with listening_on(port, replying(OK)):
+        async with listening_on(dead, replying(OK)):
             assert (await wire.rest()).endswith(b"ok")
         assert not len(proxy.proxy.context.watches)
 
 
-async def test_one_watch_dials_for_all_who_wait():
-    port = free_port()
-    async with running(route("api", port), limits=SOON) as proxy, AsyncExitStack() as stack:
+async def test_one_watch_dials_for_all_who_wait(dead):
+    async with running(route("api", port_of(dead)), limits=SOON) as proxy, AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(await proxy.connect()) for _ in range(200)]
         for wire in wires:
             await wire.send(GET)
@@ -360,15 +372,15 @@ async def test_one_watch_dials_for_all_who_wait():
         before = counters.dials
         await until(lambda: counters.dials >= before + 5)
         assert counters.dials < 60
-        async with listening_on(port, replying(OK)):
+        async with listening_on(dead, replying(OK)):
             for wire in wires:
                 assert (await wire.response())[1] == b"ok"
 
 
-async def test_a_new_port_is_used_at_once():
+async def test_a_new_port_is_used_at_once(dead):
     async with (
         backend(answering(OK)) as service,
-        running(route("api", free_port()), limits=SOON) as proxy,
+        running(route("api", port_of(dead)), limits=SOON) as proxy,
         await proxy.connect() as wire,
     ):
         await wire.send(LAST)
@@ -378,9 +390,8 @@ async def test_a_new_port_is_used_at_once():
         assert not len(proxy.proxy.context.watches)
 
 
-async def test_a_port_that_stays_dead_is_waited_for_once():
-    port = free_port()
-    async with running(route("api", port), limits=Limits(refused_hold=0.3)) as proxy:
+async def test_a_port_that_stays_dead_is_waited_for_once(dead):
+    async with running(route("api", port_of(dead)), limits=Limits(refused_hold=0.3)) as proxy:
         first = await proxy.say(LAST)
         assert first.startswith(b"HTTP/1.1 502 ")
         assert b"connection refused" in first
@@ -393,45 +404,45 @@ async def test_a_port_that_stays_dead_is_waited_for_once():
         assert asyncio.get_running_loop().time() - started < 0.3 * 5
 
 
-async def test_a_breaker_never_denies_a_service_that_is_back():
-    port = free_port()
-    async with running(route("api", port), limits=Limits(refused_hold=0.0)) as proxy:
+async def test_a_breaker_never_denies_a_service_that_is_back(dead):
+    async with running(route("api", port_of(dead)), limits=Limits(refused_hold=0.0)) as proxy:
         assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
         [watch] = proxy.proxy.context.watches
         watch._timer.cancel()  # nobody but a request may find out
         await until(lambda: not watch.fresh)
-        async with listening_on(port, replying(OK)), await proxy.connect() as wire:
+        async with listening_on(dead, replying(OK)), await proxy.connect() as wire:
             await wire.send(GET)
             assert (await wire.response())[1] == b"ok"
         assert not len(proxy.proxy.context.watches)
 
 
-async def test_a_breaker_closes_by_itself_and_by_a_change_of_its_route():
-    port = free_port()
-    async with running(route("api", port), limits=Limits(refused_hold=0.0)) as proxy:
+async def test_a_breaker_closes_by_itself_and_by_a_change_of_its_route(dead):
+    async with running(route("api", port_of(dead)), limits=Limits(refused_hold=0.0)) as proxy:
         watches = proxy.proxy.context.watches
         assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
         assert len(watches) == 1
-        proxy.route(route("api", port, timeout=9.0))
+        proxy.route(route("api", port_of(dead), timeout=9.0))
         assert len(watches) == 0
         assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
-        async with listening_on(port, replying(OK)):
+        async with listening_on(dead, replying(OK)):
             await until(lambda: not len(watches))
 
 
-async def test_of_two_dead_targets_the_first_to_come_back_serves():
-    one, other = free_port(), free_port()
-    async with running(route("api", one, other), limits=SOON) as proxy, await proxy.connect() as wire:
+async def test_of_two_dead_targets_the_first_to_come_back_serves(dead, dead_too):
+    async with (
+        running(route("api", port_of(dead), port_of(dead_too)), limits=SOON) as proxy,
+        await proxy.connect() as wire,
+    ):
         await wire.send(GET)
         await held(proxy)
-        async with listening_on(other, replying(OK)):
+        async with listening_on(dead_too, replying(OK)):
             assert (await wire.response())[1] == b"ok"
 
 
-async def test_a_refused_request_follows_its_route_into_a_restart():
+async def test_a_refused_request_follows_its_route_into_a_restart(dead):
     async with (
         backend(answering(OK)) as service,
-        running(route("api", free_port()), limits=Limits(refused_hold=0.4)) as proxy,
+        running(route("api", port_of(dead)), limits=Limits(refused_hold=0.4)) as proxy,
         await proxy.connect() as wire,
     ):
         await wire.send(LAST)
