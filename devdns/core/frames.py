@@ -117,15 +117,28 @@ class FrameReader:
 
 
 class TableView:
-    """What the resolver and the proxy hold: attributes that are swapped whole. `hello` is None until control spoke."""
+    """What the resolver and the proxy hold: attributes that are swapped whole. `hello` is None until control spoke.
 
-    __slots__ = ("faults", "hello", "network", "table")
+    Who has more to do at a swap than to read the new table next time is told: `listeners` are called with the hosts whose
+    routes may be other ones now, None for all of them. `faults` are those asked for, by the name of their route.
+    """
+
+    __slots__ = ("faults", "hello", "listeners", "network", "table")
 
     def __init__(self, hello: Hello | None = None, table: RouteTable | None = None) -> None:
         self.hello = hello
         self.network = Network()
         self.faults: dict[str, Chaos] = {}
         self.table = table or RouteTable()
+        self.listeners: list[Callable[[frozenset[str] | None], None]] = []
+
+    def swap(self, table: RouteTable, change: Change | None = None) -> None:
+        """Puts another table in force; `change` is all that is different, None where that is not known."""
+        self.table = table
+        if self.listeners:
+            hosts = None if change is None else change.hosts()
+            for listener in self.listeners:
+                listener(hosts)
 
 
 class Follower:
@@ -158,7 +171,7 @@ class Follower:
             self._gather(frame)
         elif isinstance(frame, Change) and not self._stale:
             if frame.generation == self.view.table.generation + 1:
-                self.view.table = self.view.table.apply(frame)
+                self.view.swap(self.view.table.apply(frame), frame)
             else:
                 self.restart()
                 return Resync()
@@ -170,6 +183,7 @@ class Follower:
             table = RouteTable(generation=frame.generation)
         table.extend(frame.routes)
         if frame.last:
-            self.view.table, self._pending, self._stale, self.complete = table, None, False, True
+            self._pending, self._stale, self.complete = None, False, True
+            self.view.swap(table)
         else:
             self._pending = table
