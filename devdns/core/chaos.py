@@ -25,6 +25,7 @@ class Fault(Enum):
     """What becomes of one request."""
 
     PASS = "pass"  # noqa: S105 # no password
+    LATE = "late"
     ERROR = "error"
     RESET = "reset"
     DOWN = "down"
@@ -68,7 +69,9 @@ def verdict(chaos: Chaos, at: float, dice: Callable[[], float]) -> Fault:
     share = dice() if chaos.error or chaos.reset else 1.0
     if share < chaos.reset:
         return Fault.RESET
-    return Fault.ERROR if share < chaos.reset + chaos.error else Fault.PASS
+    if share < chaos.reset + chaos.error:
+        return Fault.ERROR
+    return Fault.LATE if chaos.latency else Fault.PASS
 
 
 def read_share(text: str) -> float:

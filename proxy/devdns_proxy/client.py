@@ -243,6 +243,8 @@ class Client(Exchange):
         )
         self.deadline = context.now + context.limits.reply_time
         context.counters.in_flight += 1
+        if context.view.faults and self._befall():
+            return
         self._dispatch()
 
     def _hand_over(self, data: bytes) -> None:
