@@ -64,6 +64,7 @@ class Exchange(Answering):
             self._tried, self._tries = [], 0
             self._wait(target)
         else:
+            context.counters.reused += 1
             self._send(upstream)
 
     def _no_way(self, route: Route | None) -> Problem:
@@ -97,6 +98,7 @@ class Exchange(Answering):
     def _wait(self, target: Target) -> None:
         """Gets in line for a connection to `target`: new, or one that another request is done with."""
         self._dialled = target
+        self._context.counters.waited += 1
         self._line = self._context.pool.wait(self, target)
 
     @property
