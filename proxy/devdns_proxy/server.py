@@ -8,8 +8,9 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from devdns.core.figures import Family
 from devdns.core.frames import TableView
-from devdns_proxy import own
+from devdns_proxy import figures, own
 from devdns_proxy.client import Client
 from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
@@ -44,6 +45,10 @@ class Proxy:
     @property
     def counters(self) -> Counters:
         return self.context.counters
+
+    def families(self) -> tuple[Family, ...]:
+        """What `/metrics` shows; nothing before `start`."""
+        return figures.families(self._context.counters) if self._context is not None else ()
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accepts on `sockets`, which are bound; other processes may accept on the same ones."""
