@@ -160,6 +160,12 @@ class ProxyPart(Follower):
 
     async def start(self) -> None:
         await self.follow("proxy", self._proxy.families)
+        path = self.view.hello.config.http.access_log if self.view.hello else ""
+        if path:
+            try:
+                self._proxy.log_requests(path)
+            except OSError as error:
+                raise UsageRefused(f"the access log {path!r} cannot be opened: {error.strerror}") from None
         await self._proxy.start(self._listening)
         await self.open(self._later)
 
