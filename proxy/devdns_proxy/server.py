@@ -60,7 +60,11 @@ class Proxy:
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accepts on `sockets`, which are bound; other processes may accept on the same ones."""
         runner = self._runner = web.AppRunner(
-            self._application, handle_signals=False, access_log=None, handler_cancellation=True
+            self._application,
+            handle_signals=False,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=OWN_GRACE,
         )
         await runner.setup()
         server = runner.server
