@@ -14,6 +14,7 @@ from devdns.core.routes import Route
 from devdns_proxy import departures, refusals
 from devdns_proxy.counters import Counters
 from devdns_proxy.crowds import Crowds
+from devdns_proxy.endings import Access
 from devdns_proxy.heads import Meaning
 from devdns_proxy.holding import Holding
 from devdns_proxy.limits import Limits
@@ -38,13 +39,14 @@ class Context:
 
     `private` are the paths of our own sockets, which no route may lead to.
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
+    `access`, where there is one, is told of each request that ends.
     `epoch` is another object whenever what heads meant before no longer holds.
     """
 
     def __init__(
         self,
         view: TableView,
-        own: Callable[[], asyncio.Protocol],
+        own: Callable[[Crowds, str], asyncio.Protocol],
         limits: Limits | None = None,
         private: tuple[str, ...] = (),
     ) -> None:
@@ -52,13 +54,14 @@ class Context:
         self.own = own
         self.limits = limits or Limits()
         self.private = private
-        self.counters = Counters()
         self.heads: Memo[HeadKey, Meaning] = Memo()
         self.epoch = object()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
         self.crowds = Crowds(self.limits)
         self.tunnels: set[End] = set()
+        self.counters = Counters(self.clients, self.tunnels)
+        self.access: Access | None = None
         self.draining = False
         self.empty = asyncio.Event()
         self.loop = asyncio.get_running_loop()
