@@ -66,14 +66,15 @@ class Control:
         self.registry.sources.remember(self._last)
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
+        self.registry.sighted = self._snapshots.sighted
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
-        self._api.figures = self._snapshots.told.values
         self._faults = FaultBoard(self._snapshots.publish_aside)
         self._snapshots.publish_aside(Faults())  # a follower may still hold those of a control before this one
         self._api.faults = FaultsApi(self.registry, self._faults)
         self._network = NetworkWatch()
         self._api.network = lambda: self._network.now
         self._watching: asyncio.Task[None] | None = None
+        self._api.told = self._snapshots.told
         self._providers = list(providers(config, zones))
         self._config = config
         self._http = http

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from devdns.core.figures import Family, Sample
-from devdns.core.frames import Figures
 from devdns.core.network import MOST_SHOWN, Network
 
 #: Figures of the resolver's forwarder that say how the network is.
 UP, LYING = "devdns_dns_upstream_up", "devdns_dns_upstreams_lying"
 
 
-def network_shape(network: Network, told: Iterable[Figures]) -> dict[str, Any]:
+def network_shape(network: Network, families: Iterable[Family]) -> dict[str, Any]:
     """`online` is null where the system does not tell; `lying` is true while the upstreams answer what cannot exist."""
-    families = [family for figures in told for family in figures.families]
+    told = list(families)
     scene = network.scene
     return {
         "epoch": network.epoch,
@@ -24,9 +23,9 @@ def network_shape(network: Network, told: Iterable[Figures]) -> dict[str, Any]:
         "addresses": list(scene.addresses[:MOST_SHOWN]),
         "servers": list(scene.servers[:MOST_SHOWN]),
         "upstreams": [
-            {"address": dict(each.labels).get("upstream", ""), "up": bool(each.value)} for each in _of(families, UP)
+            {"address": dict(each.labels).get("upstream", ""), "up": bool(each.value)} for each in _of(told, UP)
         ],
-        "lying": any(each.value for each in _of(families, LYING)),
+        "lying": any(each.value for each in _of(told, LYING)),
     }
 
 

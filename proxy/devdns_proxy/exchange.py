@@ -58,6 +58,7 @@ class Exchange(Troubled):
             self._tried, self._tries = [], 0
             self._wait(target)
         else:
+            context.counters.reused += 1
             self._send(upstream)
 
     def _stay(self, route: Route | None) -> None:
@@ -109,6 +110,7 @@ class Exchange(Troubled):
             if watch.fresh:
                 self._fail(watch.failed.reason, timed_out=watch.failed.timed_out)
                 return
+        self._context.counters.waited += 1
         self._line = self._context.pool.wait(self, target)
 
     def connected(self, upstream: Upstream) -> None:

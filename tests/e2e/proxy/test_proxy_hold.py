@@ -212,7 +212,7 @@ async def test_the_wait_is_bounded_and_its_answer_says_how_long_it_was(usual, ow
         assert b"\r\nRetry-After: 1\r\n" in answer
         assert b"its container is being restarted" in answer
         assert b"The request waited 0." in answer
-        assert proxy.proxy.counters.hold_timeouts == 1
+        assert proxy.proxy.counters.over == 1
         assert proxy.proxy.counters.in_flight == len(proxy.proxy.context.holding) == 0
 
 
@@ -234,7 +234,7 @@ async def test_each_request_of_a_connection_has_its_own_time():
         for _ in range(2):
             await wire.send(GET)
             assert b"The request waited 0." in (await wire.response())[1]
-        assert proxy.proxy.counters.hold_timeouts == 2
+        assert proxy.proxy.counters.over == 2
 
 
 async def test_a_client_that_gives_up_is_dropped_at_once():

@@ -2,7 +2,6 @@
 
 from devdns.control.network_shape import network_shape
 from devdns.core.figures import Family, Sample
-from devdns.core.frames import Figures
 from devdns.core.network import Network, Scene, Way
 
 UP = Family(
@@ -16,7 +15,7 @@ LYING = Family("devdns_dns_upstreams_lying", "gauge", "", (Sample(1),))
 
 def test_the_upstreams_are_those_that_the_resolver_told_of():
     network = Network(4, Scene((Way("eth0", "10.0.0.1"),), ("eth0 10.0.0.2/24",), ("10.0.0.1",)))
-    assert network_shape(network, [Figures("proxy-1", ()), Figures("resolver", (UP, LYING))]) == {
+    assert network_shape(network, [UP, LYING]) == {
         "epoch": 4,
         "online": True,
         "ways": ["eth0 via 10.0.0.1"],
