@@ -63,7 +63,7 @@ class Control:
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
-        self._api.figures = self._snapshots.told.values
+        self._api.told = self._snapshots.told
         self._providers = list(providers(config, zones))
         self._config = config
         self._http = http
