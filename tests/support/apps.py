@@ -86,8 +86,13 @@ def end(process: subprocess.Popen) -> None:
 def kill(container: Container, stamps: Path) -> None:
     """SIGKILL to its process, behind the engine's back."""
     pid = _pid(container)
-    probe_backend.stamp(str(stamps), "down", nonce(container))
+    note("down", container, stamps)
     os.kill(pid, signal.SIGKILL)
+
+
+def note(word: str, container: Container, stamps: Path) -> None:
+    """Stamps an up or a down in its place."""
+    probe_backend.stamp(str(stamps), word, nonce(container))
 
 
 def note_end(container: Container, stamps: Path) -> threading.Thread:
@@ -96,7 +101,7 @@ def note_end(container: Container, stamps: Path) -> threading.Thread:
 
     def wait() -> None:
         select.select([process], [], [], 60)
-        probe_backend.stamp(str(stamps), "down", nonce(container))
+        note("down", container, stamps)
         os.close(process)
 
     thread = threading.Thread(target=wait)

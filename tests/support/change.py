@@ -10,7 +10,8 @@ import secrets
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +54,11 @@ class Turn:
 
     def failures(self) -> list[Row]:
         return [row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row)]
+
+    async def more(self, count: int) -> None:
+        """Waits until so many more requests were sent."""
+        enough = self.probe.sent + count
+        await until(lambda: self.probe.sent >= enough)
 
     def excess(self, row: Row) -> float:
         """Seconds that an answer took beyond the downtime it had to wait for."""
@@ -153,6 +159,13 @@ class Scene:
             while place not in (await self.call(self.stack.run, "routes", "--json")).stdout:
                 pass
 
+    @asynccontextmanager
+    async def out(self, container: Container) -> AsyncIterator[None]:
+        """Inside, the container does not serve, and cannot tell so itself."""
+        apps.note("down", container, self.stamps)
+        yield
+        apps.note("up", container, self.stamps)
+
     async def call(self, function, *args, **options):
         """Runs what blocks, such as the docker library, in a thread."""
         return await asyncio.to_thread(functools.partial(function, *args, **options))
@@ -204,12 +217,13 @@ class Scene:
         )
 
     def failures(self) -> list[str]:
-        """What failed without excuse, in words."""
+        """What failed without excuse, in words: one line a turn and kind."""
         return [
-            f"{self.name} turn {number}: {row.outcome} {row.status or ''} {row.method} {row.way} "
-            f"sent {row.sent + turn.probe.began - turn.changed:+.3f} s from the change, after {row.took:.3f} s {row.backend}{row.detail}"
+            f"{self.name} turn {number}: {len(rows)} x {' '.join(str(each) for each in kind if each)}, sent {_when(rows[0], turn)} to "
+            f"{_when(rows[-1], turn)} from the change, taking {min(row.took for row in rows):.3f} to {max(row.took for row in rows):.3f} s, "
+            f"{dict(Counter(f'{row.method} {row.way}' for row in rows))}"
             for number, turn in enumerate(self.done)
-            for row in sorted(turn.failures(), key=lambda row: row.due)
+            for kind, rows in _kinds(turn.failures())
         ]
 
     def report(self) -> str:
@@ -220,10 +234,22 @@ class Scene:
         slowest = [round(1000 * max((row.took for row in turn.probe.rows), default=0)) for turn in self.done]
         late = quantile(sorted(row.sent - row.due for row in rows), 0.99)
         return (
-            f"{self.name:12} x{len(self.done)}: {len(rows)} requests, failed {len(self.failures())}, excused {dict(excused)}, down {down} ms, "
+            f"{self.name:12} x{len(self.done)}: {len(rows)} requests, failed {sum(len(turn.failures()) for turn in self.done)}, excused {dict(excused)}, down {down} ms, "
             f"slowest {slowest} ms, above downtime p99 {1000 * self.excess():.0f} ms, idle closed "
             f"{sum(turn.probe.idle_closed for turn in self.done)}, prober late {1000 * late:.0f} ms"
         )
+
+
+def _kinds(rows: list[Row]) -> Iterable[tuple[tuple[str, int, str, str], list[Row]]]:
+    """Failures of the same kind, in order of their due times."""
+    kinds: dict[tuple[str, int, str, str], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row.due):
+        kinds.setdefault((row.outcome, row.status, row.backend, row.detail), []).append(row)
+    return kinds.items()
+
+
+def _when(row: Row, turn: Turn) -> str:
+    return f"{row.sent + turn.probe.began - turn.changed:+.3f} s"
 
 
 async def together(*turns: AsyncIterator[Turn]) -> AsyncIterator[list[Turn]]:

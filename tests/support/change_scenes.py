@@ -85,6 +85,36 @@ async def asked(scene: Scene) -> None:
         await scene.back(api.restart)
 
 
+async def renamed(scene: Scene) -> None:
+    """`docker rename`: nothing changes for anybody who asks."""
+    api = await scene.start()
+    async for _ in scene.turns():
+        await scene.call(api.rename, f"{api.name}-anew")
+        await scene.call(api.reload)
+
+
+async def paused(scene: Scene) -> None:
+    """Paused for half a second: it takes connections, and is silent."""
+    api = await scene.start()
+    async for turn in scene.turns():
+        async with scene.out(api):
+            await scene.call(api.pause)
+            await turn.more(50)
+            await scene.call(api.unpause)
+
+
+async def replugged(scene: Scene) -> None:
+    """Joined to another network and taken from the one it was in, whose address falls silent with what was on its way."""
+    networks = [await scene.call(scene.engine.network, f"{scene.name}-{number}") for number in (1, 2)]
+    api = await scene.start(network_mode=networks[0].name)
+    async for _ in scene.turns():
+        old, new = networks
+        await scene.call(new.connect, api)
+        async with scene.out(api):
+            await scene.call(old.disconnect, api)
+        networks = [new, old]
+
+
 async def edited(scene: Scene) -> None:
     """The routes file leads to another container; the one it led to goes once the new one answers."""
     old = await scene.start(**UNNAMED, **GRACEFUL)
