@@ -117,7 +117,7 @@ def providers(config: Config, zones: Zones) -> Iterator[Provider]:
         from devdns.providers.docker import DockerProvider  # noqa: PLC0415 # 10 MB that a stack without Docker saves
 
         for host in config.docker.hosts or (None,):
-            yield DockerProvider(config.docker, zones, host)
+            yield DockerProvider(config.docker, zones, host, hold=config.hold)
     if config.mdns.enabled:
         from devdns.providers.mdns import MdnsProvider  # noqa: PLC0415 # loads zeroconf
 

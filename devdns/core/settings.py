@@ -50,7 +50,10 @@ class TlsConfig(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """The settings in force, from defaults, file, environment and flags, later ones stronger."""
+    """The settings in force, from defaults, file, environment and flags, later ones stronger.
+
+    `hold` is how many seconds a route whose service is being restarted stays, and its requests wait, unless the route says otherwise.
+    """
 
     zones: tuple[str, ...] = ("dev.test",)
     docker: DockerConfig = DockerConfig()
@@ -60,3 +63,4 @@ class Config(Struct, frozen=True):
     https: HttpsConfig = HttpsConfig()
     tls: TlsConfig = TlsConfig()
     workers: int = 1
+    hold: float = 15.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from devdns.core.routes import Route
+from devdns.core.routes import Route, Target
 from devdns_proxy import refusals
 from devdns_proxy.counters import NO_ROUTE
 from devdns_proxy.framing import Body, FramingRefused
@@ -35,7 +35,7 @@ class Answering(asyncio.Protocol):
 
     `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection. `deadline`: when
     `expire` is called. `paused`: the client does not keep up. `_body` is what is still to come of the request's body,
-    None when it is whole.
+    None when it is whole. `_since` is when the request in hand first had to wait for its route, 0.0 while it never did.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class Answering(asyncio.Protocol):
         "_keep",
         "_own_id",
         "_route",
+        "_since",
         "_state",
         "_target",
         "_upstream",
@@ -70,6 +71,7 @@ class Answering(asyncio.Protocol):
         self._route: Route | None = None
         self._begun = False
         self._keep = True
+        self._since = 0.0
         self._block = self._target = self._own_id = b""
         self.method = self.minor = b""
         self.paused = False
@@ -96,6 +98,10 @@ class Answering(asyncio.Protocol):
 
     def retire(self) -> None:
         """The proxy stops: an idle connection closes now, a busy one after its response."""
+        raise NotImplementedError
+
+    def part(self, targets: frozenset[Target]) -> None:
+        """These targets have changed hands: a request that waits for the answer of one gets none from it, or not for long."""
         raise NotImplementedError
 
     # The response, as told by the upstream
@@ -163,7 +169,12 @@ class Answering(asyncio.Protocol):
 
     def _fail(self, reason: str, *, timed_out: bool = False) -> None:
         if self._route is not None and not self.transport.is_closing():
-            self._answer(refusals.unreachable(self._route, self._path(), reason, timed_out=timed_out))
+            problem = refusals.unreachable(self._route, self._path(), reason, self._waited(), timed_out=timed_out)
+            self._answer(problem)
+
+    def _waited(self) -> float:
+        """Seconds that the request in hand has waited for its route."""
+        return self._context.loop.time() - self._since if self._since else 0.0
 
     def _answer(self, problem: Problem) -> None:
         """Answers the request in hand with a problem; the connection lives on if its body is already here."""

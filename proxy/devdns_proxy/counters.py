@@ -10,7 +10,20 @@ NO_ROUTE = ""
 class Counters:
     """Totals of one process. `requests` maps a route's name to its count per status class, `[_, 1xx, 2xx, ... 5xx]`."""
 
-    __slots__ = ("connections", "dials", "in_flight", "received", "requests", "retries", "sent", "tunnels")
+    __slots__ = (
+        "connections",
+        "dials",
+        "given_up",
+        "held",
+        "hold_timeouts",
+        "in_flight",
+        "received",
+        "released",
+        "requests",
+        "retries",
+        "sent",
+        "tunnels",
+    )
 
     def __init__(self) -> None:
         self.connections = 0
@@ -20,6 +33,10 @@ class Counters:
         self.sent = 0
         self.dials = 0
         self.retries = 0
+        self.held = 0
+        self.released = 0
+        self.given_up = 0
+        self.hold_timeouts = 0
         self.requests: dict[str, list[int]] = {}
 
     def answered(self, name: str, status: int) -> None:
