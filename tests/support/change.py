@@ -39,6 +39,7 @@ class Turn:
 
     probe: Probe
     slack: float = 0.0  # seconds of downtime that no backend knows of: a health check's interval
+    dying: float = DYING
     changed: float = 0.0
     down: list[tuple[float, float]] = field(default_factory=list)
     deaths: list[float] = field(default_factory=list)
@@ -46,11 +47,11 @@ class Turn:
     def excuse(self, row: Row) -> bool:
         """It was with a backend when that went down, and its response had begun or it may not be sent again.
 
-        A proxy's word for the latter is 502: nothing else may come of a backend that is gone.
+        A proxy's word for the latter is 502, or 504 where nobody is left to say that the connection is gone.
         """
         sent, ended = self.probe.began + row.sent, self.probe.began + row.ended
-        lost = row.outcome in IN_FLIGHT or (row.status, row.method) == (502, "POST")
-        return lost and any(sent < death + DYING and death < ended for death in self.deaths)
+        lost = row.outcome in IN_FLIGHT or (row.method == "POST" and row.status in {502, 504})
+        return lost and any(sent < death + self.dying and death < ended for death in self.deaths)
 
     def failures(self) -> list[Row]:
         return [row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row)]
@@ -121,12 +122,17 @@ class Scene:
         """Another one, of another name, in the same surroundings."""
         return Scene(self._around, f"{self.name}-{name}", self.repeats)
 
-    async def start(self, port: int = 8000, *, labels: dict[str, str] | None = None, **options) -> Container:
-        """A backend with the scene's name for a route, up by its own account. It may answer from now on."""
-        word = secrets.token_hex(6)
+    async def start(
+        self, port: int = 8000, *, beside: str = "", labels: dict[str, str] | None = None, **options
+    ) -> Container:
+        """A backend with the scene's name for a route, up by its own account. It may answer from now on.
+
+        The container has the scene's name too, with `beside` behind it where there is more than one.
+        """
+        word, name = secrets.token_hex(6), self.name + beside
         self.known.add(word)
         labels = {"dev.route": self.name, **(labels or {})}
-        return await self.back(apps.start, self.engine, self.stamps, f"dvt-{word}", word, labels, port, **options)
+        return await self.back(apps.start, self.engine, self.stamps, name, word, labels, port, **options)
 
     async def stranger(self, port: int = 8000) -> Container:
         """A container that nobody may be sent to."""
@@ -174,14 +180,14 @@ class Scene:
         """How often a backend of this scene has come up."""
         return sum(word == "up" for _, word, _ in apps.ups_and_downs(self.stamps))
 
-    async def turns(self, slack: float = 0.0) -> AsyncIterator[Turn]:
+    async def turns(self, slack: float = 0.0, dying: float = DYING) -> AsyncIterator[Turn]:
         """Yields a turn whose probe runs well, `repeats` times; going on means that the change is made."""
         place = Place(*self.stack.http, f"{self.name}.dev.test")
         for _ in range(self.repeats):
             await self._serves(place)
             async with Probe(place, (), rate=RATE, patience=PATIENCE) as probe:
                 probe.expected = self.known
-                turn = Turn(probe, slack)
+                turn = Turn(probe, slack, dying)
                 await self._well(probe, LEAD)
                 turn.changed = time.monotonic()
                 yield turn

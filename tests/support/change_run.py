@@ -21,6 +21,7 @@ CONTAINERS: Sequence[Play] = (
     changes.moved,
     changes.swapped,
     changes.recreated,
+    changes.replaced,
     changes.restarted,
     changes.graceful,
     changes.killed,

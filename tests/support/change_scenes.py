@@ -53,6 +53,14 @@ async def recreated(scene: Scene) -> None:
         api = await scene.start(next(ports))
 
 
+async def replaced(scene: Scene) -> None:
+    """Removed, and another container, of another name, takes its route."""
+    api, beside = await scene.start(), cycle(("-2", ""))
+    async for _ in scene.turns():
+        await scene.remove(api)
+        api = await scene.start(beside=next(beside))
+
+
 async def killed(scene: Scene) -> None:
     """SIGKILL to the process; the engine starts it again by its policy."""
     api = await scene.start(restart_policy={"Name": "always"})
@@ -63,9 +71,9 @@ async def killed(scene: Scene) -> None:
 async def scaled(scene: Scene) -> None:
     """One replica, two, and one again: the first one goes."""
     labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": scene.name}
-    first = await scene.start(labels=labels, **GRACEFUL)
+    first, beside = await scene.start(labels=labels, **GRACEFUL), cycle(("-2", ""))
     async for turn in scene.turns():
-        second = await scene.start(labels=labels, **GRACEFUL)
+        second = await scene.start(beside=next(beside), labels=labels, **GRACEFUL)
         await _answers(turn, second)
         await scene.remove(first)
         first = second
@@ -107,7 +115,7 @@ async def replugged(scene: Scene) -> None:
     """Joined to another network and taken from the one it was in, whose address falls silent with what was on its way."""
     networks = [await scene.call(scene.engine.network, f"{scene.name}-{number}") for number in (1, 2)]
     api = await scene.start(network_mode=networks[0].name)
-    async for _ in scene.turns():
+    async for _ in scene.turns(dying=0.1):  # when exactly, only the engine knows
         old, new = networks
         await scene.call(new.connect, api)
         async with scene.out(api):
@@ -117,10 +125,10 @@ async def replugged(scene: Scene) -> None:
 
 async def edited(scene: Scene) -> None:
     """The routes file leads to another container; the one it led to goes once the new one answers."""
-    old = await scene.start(**UNNAMED, **GRACEFUL)
+    old, beside = await scene.start(**UNNAMED, **GRACEFUL), cycle(("-2", ""))
     scene.routes.write(**{scene.name: _place(scene, old)})
     async for turn in scene.turns():
-        new = await scene.start(**UNNAMED, **GRACEFUL)
+        new = await scene.start(beside=next(beside), **UNNAMED, **GRACEFUL)
         scene.routes.write(**{scene.name: _place(scene, new)})
         await _answers(turn, new)
         await scene.remove(old)
