@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from devdns.core.routes import Route, State
 
+HOLD = 15.0  # seconds
+
 
 class _Held(Struct):
     route: Route
@@ -22,7 +24,7 @@ class _Held(Struct):
 class Holding:
     """What is held, oldest first. `hold` is how many seconds, where a route does not say."""
 
-    def __init__(self, hold: float) -> None:
+    def __init__(self, hold: float = HOLD) -> None:
         self._hold = hold
         self._held: dict[str, list[_Held]] = {}
 

@@ -11,8 +11,9 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
+from devdns.core.holding import HOLD
 from devdns.core.names import Zones
-from devdns.core.settings import Config, DockerConfig
+from devdns.core.settings import DockerConfig
 from devdns.core.sources import Statement, Trouble
 from devdns.providers.docker_hosts import Endpoint, EngineLost, endpoint
 from devdns.providers.docker_memory import Memory
@@ -21,7 +22,6 @@ from devdns.providers.docker_stack import Stack
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
-HOLD = Config().hold
 
 
 class DockerProvider:

@@ -91,10 +91,17 @@ async def _connect(context: Context, target: Target, address: str) -> socket.soc
                 await _connect_unix(context, connecting, target.path)
             else:
                 await context.loop.sock_connect(connecting, (address, target.port))
+                _not_itself(connecting)
     except BaseException:
         connecting.close()
         raise
     return connecting
+
+
+def _not_itself(connecting: socket.socket) -> None:
+    """Refuses a connection whose other end it is itself: a port that is dialled often enough, and dead, is given to a dial."""
+    if connecting.getsockname() == connecting.getpeername():
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
 
 
 async def _connect_unix(context: Context, connecting: socket.socket, path: str) -> None:

@@ -67,6 +67,7 @@ class Waiting(Answering):
         self._place = Place(size, failed, watches)
         context.counters.held += 1
         context.holding.take(self, self.meaning.host, self._place)
+        self.steer()
         return True
 
     def _unhold(self) -> bool:
