@@ -7,12 +7,13 @@ container is asked of the engine, once however many events it made. A burst of e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 
 from msgspec.structs import replace
 
+from devdns.core.routes import Route
 from devdns.core.sources import Refusal, Statement
 from devdns.providers.docker_causes import KNOCK, Causes
 from devdns.providers.docker_container import COMPOSE, Container, is_stale
@@ -97,6 +98,8 @@ class Stack:
         self._causes.note(event.id, event.action)
         if event.downfall:
             self._fall(event.id, event.downfall)
+        if event.removed:
+            self._memory.bury(event.id, self._up())
         if event.doubtful:
             asyncio.get_running_loop().call_later(SIGNALLED, self._ask_of, event.id)
         else:
@@ -142,6 +145,7 @@ class Stack:
     def _statement(self) -> Statement:
         """Oldest container first: among equal claims of one source the first one wins."""
         every = sorted(self._seen.values(), key=lambda seen: (seen.container.started, seen.container.id))
+        self._memory.inherit(self._up())
         held = self._memory.holding.routes(self._clock())
         up = {seen.container.id: seen for seen in every if seen.is_there and seen.container.id not in held}
         self._memory.last = {name: seen.routes for name, seen in up.items() if seen.routes}
@@ -150,6 +154,11 @@ class Stack:
         routes = (*down, *chain.from_iterable(seen.routes for seen in up.values()))
         refusals = (*chain.from_iterable(seen.plan.refusals for seen in every), *self._mute.values())
         return Statement(routes, refusals, causes=self._causes.told(self._owner))
+
+    def _up(self) -> Iterator[Route]:
+        """The routes of the containers that are there, each as it was last found."""
+        there = (seen for name, seen in self._seen.items() if seen.is_there and name not in self._memory.holding)
+        return chain.from_iterable(seen.routes for seen in there)
 
     def _owner(self, name: str) -> str:
         """Who claims for a container, perhaps one that is gone; empty when it claims nothing."""
