@@ -73,7 +73,7 @@ def command(name: str, port: int) -> list[str]:
 
 
 def listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+    with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
         return True
     return False
 
