@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import resource
 import subprocess
 import sys
 
 import pytest
 from support.foreign import idle
-from support.processes import resident
+from support.processes import descriptors, resident
 from support.stack import Stack, open_folder
 from support.waiting import until
 
@@ -70,14 +69,10 @@ async def opened(address, count: int) -> list[Socket]:
     return sockets
 
 
-def descriptors(pids: list[int]) -> int:
-    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)  # noqa: PTH208 # names only, 20,000 of them
-
-
 async def closed(sockets: list[Socket], pids: list[int], before: int) -> None:
     for each in sockets:
         each.transport.close()
-    await until(lambda: descriptors(pids) <= before + 20, bound=30)
+    await until(lambda: sum(map(descriptors, pids)) <= before + 20, bound=30)
 
 
 @pytest.mark.timeout(300)
@@ -91,11 +86,11 @@ async def test_what_each_of_10_000_idle_websockets_costs():
         Stack(folder, f"routes: {{api: {port}}}\n", workers=workers) as stack,
     ):
         pids = [stack.pid(f"proxy-{number + 1}") for number in range(workers)]
-        empty = descriptors(pids)
+        empty = sum(map(descriptors, pids))
         await closed(await opened(stack.http, AT_ONCE), pids, empty)
         before = sum(map(resident, pids))
         sockets = await opened(stack.http, MANY)
-        assert descriptors(pids) >= 2 * MANY
+        assert sum(map(descriptors, pids)) >= 2 * MANY
         each = (sum(map(resident, pids)) - before) / MANY
         for one in sockets:
             one.transport.write(FRAME)
@@ -103,12 +98,13 @@ async def test_what_each_of_10_000_idle_websockets_costs():
         spoken = (sum(map(resident, pids)) - before) / MANY
         await closed(sockets, pids, empty)
         left = sum(map(resident, pids)) - before
-        await closed(await opened(stack.http, MANY), pids, empty)
+        for _ in range(3):
+            await closed(await opened(stack.http, MANY), pids, empty)
         again = sum(map(resident, pids)) - before
     print(
         f"\n{MANY} idle WebSockets on {workers} proxies: {each / 1000:.1f} KB each, {spoken / 1000:.1f} KB after a message each, "
-        f"{left / 1e6:.1f} MB kept when all are closed, {again / 1e6:.1f} MB after as many again"
+        f"{left / 1e6:.1f} MB kept when all are closed, {again / 1e6:.1f} MB after three times as many again"
     )
     assert each < EACH
     assert spoken < EACH
-    assert again < left + MANY * 1_000  # what is kept is used again
+    assert again < 2 * each * MANY  # what is kept is used again, as far as the kernel shares alike
