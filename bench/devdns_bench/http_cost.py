@@ -23,6 +23,8 @@ from statistics import median
 
 from msgspec import Struct
 
+from devdns_bench.ports import free_port
+
 HOST = "api.dev.test"
 #: What a browser sends to a development server.
 HEADERS = (
@@ -75,13 +77,6 @@ class Contender(Struct):
     port: int
     pid: int
     runs: list[tuple[float, float]] = []
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def cpu_seconds(pid: int) -> float:

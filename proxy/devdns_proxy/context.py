@@ -113,6 +113,11 @@ class Context:
         if self.draining and not self.clients and not self.tunnels:
             self.empty.set()
 
+    def end_tunnels(self) -> None:
+        """Closes them, when what was written has gone out."""
+        for end in list(self.tunnels):
+            end.transport.close()
+
     def _tick(self) -> None:
         self._set_clock()
         for client in [client for client in self.clients if client.deadline <= self.now]:
