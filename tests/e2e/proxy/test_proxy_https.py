@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import warnings
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiohttp import ClientSession, web
@@ -229,13 +229,21 @@ def to(port, **options):
 
 
 async def forget(proxy):
-    """Closes the idle connections: they were trusted when they were made."""
+    """Closes the idle connections, which were trusted when they were made; in TLS that takes an answer of nginx."""
     proxy.proxy.context.pool.close()
     await until(lambda: not proxy.proxy.context.pool._open)
 
 
+@asynccontextmanager
+async def through(*routes):
+    """A proxy that leaves no connection to nginx open."""
+    async with running(*routes) as proxy:
+        yield proxy
+        await forget(proxy)
+
+
 async def test_a_ca_file_is_what_counts_also_on_loopback(nginx, authority, signed):
-    async with running(to(nginx, ca=str(authority[0]))) as proxy:
+    async with through(to(nginx, ca=str(authority[0]))) as proxy:
         assert (await proxy.say(LAST)).endswith(b"nginx")
         proxy.route(to(nginx, ca=str(signed[0])))
         refused = await proxy.say(LAST)
@@ -246,7 +254,7 @@ async def test_a_ca_file_is_what_counts_also_on_loopback(nginx, authority, signe
 
 
 async def test_verify_says_where_it_is_checked(nginx, monkeypatch):
-    async with running(to(nginx)) as proxy:
+    async with through(to(nginx)) as proxy:
         assert (await proxy.say(LAST)).endswith(b"nginx")
         proxy.route(to(nginx, verify=True))
         assert b"has a certificate that is not trusted here" in await proxy.say(LAST)
@@ -260,7 +268,7 @@ async def test_verify_says_where_it_is_checked(nginx, monkeypatch):
 
 async def test_a_connection_is_never_shared_by_routes_that_trust_differently(nginx, authority):
     loose, safe = to(nginx, verify=False), to(nginx, ca="/nowhere/ca.pem")
-    async with running(loose) as proxy, await proxy.connect() as wire:
+    async with through(loose) as proxy, await proxy.connect() as wire:
         await wire.send(GET)
         assert (await wire.response())[1] == b"nginx"
         assert len(proxy.proxy.context.pool) == 1
@@ -286,7 +294,7 @@ async def test_a_ca_file_that_cannot_be_used_is_one_line_in_the_502(nginx, tmp_p
         content(path)
     elif content is not None:
         path.write_bytes(content)
-    async with running(to(nginx, ca=str(path))) as proxy:
+    async with through(to(nginx, ca=str(path))) as proxy:
         answer = await proxy.say(LAST)
     assert answer.startswith(b"HTTP/1.1 502 ")
     assert f"https://localhost:{nginx} cannot be checked: the CA file {path} cannot be used: {why}".encode() in answer
@@ -294,7 +302,7 @@ async def test_a_ca_file_that_cannot_be_used_is_one_line_in_the_502(nginx, tmp_p
 
 async def test_a_ca_file_is_read_again_when_it_is_another(nginx, authority, signed, tmp_path):
     path = tmp_path / "ca.pem"
-    async with running(to(nginx, ca=str(path))) as proxy:
+    async with through(to(nginx, ca=str(path))) as proxy:
         assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
         path.write_bytes(authority[0].read_bytes())
         assert (await proxy.say(LAST)).endswith(b"nginx")
