@@ -37,6 +37,7 @@ KEYS = (
     Key("https.redirect", "DEVDNS_HTTPS_REDIRECT", kinds.SWITCH, "false", "send http requests on to https"),
     Key("tls.cert", "DEVDNS_TLS_CERT", kinds.PATH, "null", "a certificate of your own, with tls.key"),
     Key("tls.key", "DEVDNS_TLS_KEY", kinds.PATH, "null", "its private key"),
+    Key("hold", "DEVDNS_HOLD", kinds.SECONDS, "15s", "how long a route stays, and its requests wait, while its service restarts"),
     Key("workers", "DEVDNS_WORKERS", kinds.WORKERS, "1", "how many proxy processes", "--workers"),
     Key("", "DEVDNS_CONFIG", kinds.PATH, "devdns.yml, searched upwards", "the configuration file", "-c"),
     Key("", "DEVDNS_STATE_DIR", kinds.PATH, "$XDG_STATE_HOME/devdns", "the folder of state", "--state-dir"),

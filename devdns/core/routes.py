@@ -40,6 +40,10 @@ class State(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+#: From what takes traffic, by what will soon, to what needs a hand.
+BEST = {state: place for place, state in enumerate(State)}
+
+
 class Target(Struct, frozen=True, gc=False, order=True):
     """Where requests go: an address and a port, or the path of a Unix socket (then `host` is empty and `port` 0).
 
@@ -117,10 +121,11 @@ ALWAYS, NEVER = "always", "never"
 
 
 class Options(Struct, frozen=True, gc=False):
-    """How a route treats requests. Times in seconds; None means the default of the proxy.
+    """How a route treats requests. Times in seconds; None means the default of the proxy, and of control for the probes.
 
     `verify` says whether the certificate of an https target is checked, `ca` is the absolute path of the CAs that may have
     signed it, in place of the system's; the default is to check it everywhere but on loopback.
+    `health` is the path that is probed, or `tcp` for a mere connect, `interval` how often while it is well.
     """
 
     strip: bool = False
@@ -128,6 +133,7 @@ class Options(Struct, frozen=True, gc=False):
     health: str | None = None
     hold: float | None = None
     timeout: float | None = None
+    interval: float | None = None
     verify: bool | None = None
     ca: str | None = None
 
@@ -170,10 +176,13 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def pool(routes: Iterable[Route]) -> Route:
-    """Routes of one owner for one claim as a single one: the targets of the live ones, or of all when none is live."""
+    """Routes of one owner for one claim as a single one: the targets of those in the best state that any of them has.
+
+    So a replica that starts or restarts takes nothing from those that are live, and one that was given up on nothing from these.
+    """
     every = list(routes)
-    live = [route for route in every if route.state is State.LIVE]
-    chosen = live or every
+    best = min((route.state for route in every), key=BEST.__getitem__)
+    chosen = [route for route in every if route.state is best]
     targets = tuple(dict.fromkeys(target for route in chosen for target in route.targets))
     return chosen[0] if len(every) == 1 else replace(chosen[0], targets=targets)
 

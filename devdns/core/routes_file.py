@@ -24,6 +24,7 @@ OPTIONS: dict[str, Kind] = {
     "health": HEALTH_PATH,
     "hold": SECONDS,
     "timeout": TIMEOUT,
+    "interval": TIMEOUT,
     "verify": SWITCH,
     "ca": CA_FILE,
 }
