@@ -18,6 +18,7 @@ from devdns.core.routes import Target
 from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized, UntilClose
 from devdns_proxy.replies import Reply, ReplyRefused, read_reply
 from devdns_proxy.tunnel import disagreement, join
+from devdns_proxy.unread import was_reset
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
@@ -35,7 +36,7 @@ class Upstream(asyncio.Protocol):
     """A connection to `target`. `client` is who it works for, None while it is idle.
 
     `touched` tells whether a byte of the response has come; `since` when it became idle; `full` that it takes no more
-    bytes for now.
+    bytes for now; `unread` that the other side has gone without reading the last of what it was sent.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Upstream(asyncio.Protocol):
         "target",
         "touched",
         "transport",
+        "unread",
     )
     transport: asyncio.Transport
 
@@ -58,6 +60,7 @@ class Upstream(asyncio.Protocol):
         self.client: Exchange | None = None
         self.since = 0.0
         self.touched = False
+        self.unread = False
         self.full = False
         self._context = context
         self._body: Body | None = None
@@ -261,6 +264,7 @@ class Upstream(asyncio.Protocol):
 
     def eof_received(self) -> None:
         client = self.client
+        self.unread = was_reset(self.transport.get_extra_info("socket"))
         if client is not None and isinstance(self._body, UntilClose):
             end = self._body.end()
             if end:
@@ -279,6 +283,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and self.client is not None:
+            self.unread = isinstance(exc, ConnectionError)
             self._read_last()
         client, self.client = self.client, None
         self._context.pool.drop(self)

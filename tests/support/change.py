@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,9 @@ BOUND = 25.0  # seconds until a turn must be over
 PATIENCE = 20.0  # above the time for which requests are held
 IN_FLIGHT = {"post_written_lost", "truncated"}
 DYING = 0.02  # seconds from the word to stop until the process and its sockets are gone
+
+
+Change = Callable[[], object]
 
 
 @dataclass
@@ -180,10 +183,12 @@ class Scene:
         """How often a backend of this scene has come up."""
         return sum(word == "up" for _, word, _ in apps.ups_and_downs(self.stamps))
 
-    async def turns(self, slack: float = 0.0, dying: float = DYING) -> AsyncIterator[Turn]:
-        """Yields a turn whose probe runs well, `repeats` times; going on means that the change is made."""
+    async def turns(self, slack: float = 0.0, dying: float = DYING, fresh: Change | None = None) -> AsyncIterator[Turn]:
+        """Yields a turn whose probe runs well, `repeats` times; going on means that the change is made. `fresh` is done before each."""
         place = Place(*self.stack.http, f"{self.name}.dev.test")
         for _ in range(self.repeats):
+            if fresh is not None:
+                await self.back(fresh)
             await self._serves(place)
             async with Probe(place, (), rate=RATE, patience=PATIENCE) as probe:
                 probe.expected = self.known
