@@ -49,6 +49,7 @@ class Answering(asyncio.Protocol):
         "_context",
         "_held",
         "_keep",
+        "_ours",
         "_own_id",
         "_reason",
         "_route",
@@ -83,6 +84,7 @@ class Answering(asyncio.Protocol):
         self._route: Route | None = None
         self._begun = 0
         self._reason = ""
+        self._ours = False
         self._since = 0.0
         self._tallied: object = self  # the route that `_tally` is of: no route yet
         self.received = self.sent = 0
@@ -251,7 +253,9 @@ class Answering(asyncio.Protocol):
         again = problem.retry_after is not None and self.method == b"GET"
         problem = replace(problem, request_id=self._known_id().decode(), reload=again)
         self._write(rendered(problem, self._block, self._context.date, keep=keep, bodiless=bodiless))
+        self._ours = True
         self.finish()
+        self._ours = False
 
     def _failed(self, status: int, reason: str) -> None:
         """Keeps in mind what could not be done for a route."""
