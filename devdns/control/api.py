@@ -7,7 +7,7 @@ user, one on `web.sock` for whatever comes through the proxy; they differ in who
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -23,7 +23,7 @@ from devdns.control.explain import parse_question
 from devdns.control.history import now, stamp
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
-from devdns.core.frames import Figures
+from devdns.control.told import Told
 from devdns.core.kinds import read_seconds
 from devdns.core.names import parse_claim
 from devdns.core.routes import Conflict
@@ -40,11 +40,11 @@ Listening = dict[str, list[tuple[str, int]]]
 class Api:
     """The answers. `instance` names this run of devdns; `listening` are its addresses where no supervisor wrote them down.
 
-    `figures` gives those that other parts told.
+    `told` are the figures of the other parts.
     """
 
     def __init__(self, registry: Registry, instance: str, listening: Listening, heartbeat: float = 15.0) -> None:
-        self.figures: Callable[[], Iterable[Figures]] = tuple
+        self.told = Told()
         self._registry = registry
         self._instance = instance
         self._listening = listening
@@ -71,6 +71,7 @@ class Api:
             web.get("/metrics", self.metrics),
             web.get("/api/v1/openapi.json", self.openapi),
             web.get("/api/v1/status", self.status),
+            web.get("/api/v1/rates", self.rates),
             web.get("/api/v1/routes", self.table),
             web.get("/api/v1/routes/events", self.events),
             web.put("/api/v1/routes/{name:(?s:.*)}", self.put),
@@ -87,11 +88,18 @@ class Api:
 
     async def metrics(self, _: web.Request) -> web.Response:
         registry = self._registry
-        ups = {source.source: source.state == "ok" for source in registry.sources}
-        own = metrics.own(len(registry.table), registry.table.generation, monotonic() - self._started, ups)
-        told = {family.name: family for figures in self.figures() for family in figures.families}
-        body = metrics.render((told | {family.name: family for family in own}).values())
-        return web.Response(body=body.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+        facts = metrics.Facts(
+            routes=registry.table,
+            generation=registry.table.generation,
+            conflicts=len(registry.store.conflicts()),
+            refusals=sum(not each.quiet for _, each in registry.refusals()),
+            uptime=monotonic() - self._started,
+            sources=tuple(registry.sources),
+            processes=processes.running(processes.record()),
+        )
+        # In a thread: thousands of routes and lines take longer than a change of the table may wait.
+        body = await asyncio.to_thread(metrics.page, facts, self.told.families())
+        return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def openapi(self, _: web.Request) -> web.Response:
         return web.Response(body=OPENAPI, content_type=JSON)
@@ -113,9 +121,13 @@ class Api:
             "sources": sources,
             "routes": len(registry.table),
             "conflicts": len(conflicts),
+            "targets": [shapes.trouble_shape(each) for each in registry.sighted.troubles()[:MOST_PROBLEMS]],
             "problems": shapes.problems(sources, running, registry.refusals(), conflicts)[:MOST_PROBLEMS],
         }
         return answer(body)
+
+    async def rates(self, _: web.Request) -> web.Response:
+        return answer(shapes.rates_shape(self.told.by_route()))
 
     async def table(self, request: web.Request) -> web.StreamResponse:
         return await streams.table(request, self._registry)

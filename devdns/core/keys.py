@@ -32,6 +32,7 @@ KEYS = (
     Key("dns.forward", "DEVDNS_DNS_FORWARD", kinds.FORWARD, "off", "who answers names outside the zones"),
     Key("dns.allow", "DEVDNS_DNS_ALLOW", kinds.NETWORKS, "[]", "networks besides loopback that may ask"),
     Key("http.listen", "DEVDNS_HTTP", kinds.LISTENERS, "127.0.0.1:80 and [::1]:80, else 8080", "where the proxy listens", "--http"),
+    Key("http.access_log", "DEVDNS_ACCESS_LOG", kinds.ACCESS_LOG, "off", "a line of JSON for every request: true for access.log in the folder of state, a file, or - for standard output"),
     Key("https.listen", "DEVDNS_HTTPS", kinds.HTTPS, "off", "off is the only value until TLS exists", "--https"),
     Key("https.redirect", "DEVDNS_HTTPS_REDIRECT", kinds.SWITCH, "false", "send http requests on to https"),
     Key("tls.cert", "DEVDNS_TLS_CERT", kinds.PATH, "null", "a certificate of your own, with tls.key"),

@@ -28,6 +28,7 @@ HEALTH = re.compile(r"/[\x21\x22\x24-\x7e]{0,2047}")
 PRIVATE_TOP = ("test", "internal", "lan", "home", "corp")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 MAX_WORKERS = 64
+ACCESS_LOG_NAME = "access.log"
 
 Schema = dict[str, Any]
 
@@ -202,6 +203,12 @@ def read_path(text: str) -> str:
     refuse(text, "a path")
 
 
+def read_access_log(text: str) -> str:
+    """Where the access log goes: `off` (empty), `true` (`access.log` in the folder of state), a file, or `-`."""
+    word = text.lower()
+    return "" if word in FALSE else ACCESS_LOG_NAME if word in TRUE else read_path(text)
+
+
 def read_host_field(text: str) -> str:
     """What is sent upstream as Host: a name or address, perhaps with a port."""
     found = parse_authority(text)
@@ -240,6 +247,7 @@ WORKERS = Kind("a number", read_workers, _COUNT)
 SECONDS = Kind("a time", read_seconds, _TIME)
 TIMEOUT = Kind("a time", read_timeout, _TIME)
 PATH = Kind("a path", read_path, _TEXT)
+ACCESS_LOG = Kind("off, true, - or a path", read_access_log, _TEXT)
 HOST_FIELD = Kind("a host", read_host_field, _TEXT)
 HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^(/|tcp$)"})
 ZONES = Kind("a zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)

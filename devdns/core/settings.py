@@ -32,9 +32,10 @@ class DnsConfig(Struct, frozen=True):
 
 
 class HttpConfig(Struct, frozen=True):
-    """`http:`; `listen` None means the default listeners."""
+    """`http:`; `listen` None means the default listeners; `access_log` is a path, `-` for standard output, empty for none."""
 
     listen: tuple[tuple[str, int], ...] | None = None
+    access_log: str = ""
 
 
 class HttpsConfig(Struct, frozen=True):

@@ -8,12 +8,16 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+import structlog
+
 from devdns.core.frames import Hello, TableView
 from devdns.core.names import Zones
 from devdns.core.routes import Route
 from devdns_proxy import departures, refusals
 from devdns_proxy.counters import Counters
 from devdns_proxy.crowds import Crowds
+from devdns_proxy.endings import Access
+from devdns_proxy.failures import Failures
 from devdns_proxy.heads import Meaning
 from devdns_proxy.holding import Holding
 from devdns_proxy.limits import Limits
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
     from devdns_proxy.tunnel import End
 
+log = structlog.get_logger()
+
 HeadKey = tuple[str, bytes, bytes, bytes]
 TICK = 0.25
 ORIGINS = 1_024
@@ -38,13 +44,14 @@ class Context:
 
     `private` are the paths of our own sockets, which no route may lead to.
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
+    `access`, where there is one, is told of each request that ends.
     `epoch` is another object whenever what heads meant before no longer holds.
     """
 
     def __init__(
         self,
         view: TableView,
-        own: Callable[[], asyncio.Protocol],
+        own: Callable[[Crowds, str], asyncio.Protocol],
         limits: Limits | None = None,
         private: tuple[str, ...] = (),
     ) -> None:
@@ -52,13 +59,14 @@ class Context:
         self.own = own
         self.limits = limits or Limits()
         self.private = private
-        self.counters = Counters()
         self.heads: Memo[HeadKey, Meaning] = Memo()
         self.epoch = object()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
         self.crowds = Crowds(self.limits)
         self.tunnels: set[End] = set()
+        self.counters = Counters(self.clients, self.tunnels)
+        self.access: Access | None = None
         self.draining = False
         self.empty = asyncio.Event()
         self.loop = asyncio.get_running_loop()
@@ -67,6 +75,7 @@ class Context:
         self.pool = Pool(self)
         self.holding = Holding(self)
         self.watches = Watches(self)
+        self.failures = Failures()
         self.trust = Trust(self.loop.time)
         self.hello: Hello | None = None
         self.zones = Zones(())
@@ -144,8 +153,11 @@ class Context:
             return
         self._table, self._live = table, None
         self._sole.clear()
-        departures.follow(self, old, table, hosts)
-        self.holding.turn(table)
+        try:
+            departures.follow(self, old, table, hosts)
+            self.holding.turn(table)
+        except Exception:  # the edge of a change: the table is in force, and whoever brought it goes on
+            log.exception("connections do not follow the table")
 
     def hold(self) -> float:
         """Seconds that requests wait for a route that does not say."""

@@ -59,6 +59,7 @@ class Exchange(Waiting):
             self._tried, self._tries = [], 0
             self._wait(target)
         else:
+            context.counters.reused += 1
             self._send(upstream)
 
     def _stay(self, route: Route | None) -> None:
@@ -110,6 +111,7 @@ class Exchange(Waiting):
             if watch.fresh:
                 self._fail(watch.failed.reason, timed_out=watch.failed.timed_out)
                 return
+        self._context.counters.waited += 1
         self._line = self._context.pool.wait(self, target)
 
     def connected(self, upstream: Upstream) -> None:
@@ -186,10 +188,17 @@ class Exchange(Waiting):
         seconds = limits.stall_time if self._body is not None else allowed or limits.reply_time
         self.deadline = self._context.now + seconds
 
-    def _let_go(self) -> None:
+    def look_again(self) -> None:
+        self._leave_line()
+        super().look_again()
+
+    def _leave_line(self) -> None:
         line, self._line = self._line, None
         if line is not None:
             line.leave(self)
+
+    def _let_go(self) -> None:
+        self._leave_line()
         super()._let_go()
 
     def lost(self, upstream: Upstream, error: Exception | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,14 +23,17 @@ log = structlog.get_logger()
 
 
 class Waiting(Answering):
-    """`_place` is where the request is held, None while it is not; `_refused` when its live route first refused it, 0.0 if never."""
+    """`_place` is where the request in hand is held, None while it is not.
 
-    __slots__ = ("_place", "_refused", "_retries")
+    `_stayed` is when it was first held, `_refused` when its live route first refused it: not for this request, where that is before it came.
+    """
+
+    __slots__ = ("_place", "_refused", "_retries", "_stayed")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._place: Place | None = None
-        self._refused = 0.0
+        self._stayed = self._refused = 0.0
         self._retries = 0
 
     def _dispatch(self, *, fresh: bool = False) -> None:
@@ -52,11 +56,11 @@ class Waiting(Answering):
 
     def _hold(self, route: Route, failed: DialFailed | None = None) -> bool:
         """Holds the request for `route`; False when it may not wait (any longer). `failed`: the route is live, but refused it."""
-        context, now = self._context, self._context.loop.time()
-        if not self._since:
-            self._since, self._refused = now, 0.0
+        context, now = self._context, monotonic()
+        if self._stayed < self._since:
+            self._stayed, self._refused = now, 0.0
         self._refused = (self._refused or now) if failed is not None else 0.0
-        until = bound(route, context.hold(), context.limits, self._since, self._refused)
+        until = bound(route, context.hold(), context.limits, self._stayed, self._refused)
         size = held_size(self.meaning, len(self._block), context.limits.ahead)
         if until <= now or context.draining or not context.holding.room(size):
             return False
@@ -90,6 +94,9 @@ class Waiting(Answering):
             elif held:
                 counters.released += 1
 
+    def _waited(self) -> float:
+        return monotonic() - self._stayed if self._stayed >= self._since else 0.0
+
     def deaf(self) -> bool:
         """True when nothing is read from the client, so that it may be gone unheard."""
         raise NotImplementedError
@@ -97,7 +104,7 @@ class Waiting(Answering):
     def _hold_over(self) -> None:
         """The time is over: says why nothing came of it."""
         place, route = self._place, self._route
-        self._context.counters.hold_timeouts += 1
+        self._context.counters.over += 1
         self._unhold()
         if place is not None and place.failed is not None:
             self._fail(place.failed.reason, timed_out=place.failed.timed_out)
@@ -107,7 +114,7 @@ class Waiting(Answering):
     def _turn_away(self) -> None:
         """The proxy stops: nobody waits any more."""
         route = self._route
-        self._unhold()
+        self._context.counters.over += self._unhold()
         if route is not None:
             self._answer(refusals.stopping(route, self._path()))
 

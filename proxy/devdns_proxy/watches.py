@@ -80,6 +80,7 @@ class Watch:
         if self.open:
             return
         self.open = True
+        self._context.counters.opened += 1
         log.warning(
             "target is given up until it takes a connection", target=str(self.target), reason=self.failed.reason
         )
@@ -87,6 +88,7 @@ class Watch:
 
     def close(self) -> None:
         """Ends the watch; who waits looks again."""
+        self._context.counters.mended += self.open
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:

@@ -22,7 +22,7 @@ async def test_both_connections_are_kept():
             await wire.send(GET)
             assert (await wire.response())[1] == b"ok"
         assert service.connections == 1
-        assert proxy.proxy.counters.requests == {"api.dev.test": [0, 0, 3, 0, 0, 0, 0, 0, 0, 0]}
+        assert proxy.proxy.counters.tallies["api.dev.test"].statuses == {200: 3}
         assert proxy.proxy.counters.in_flight == 0
 
 
