@@ -6,12 +6,13 @@ What it may cost: the backends' own downtime, and a little more.
 
 import asyncio
 import functools
+import os
 import secrets
 import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +31,7 @@ LEAD, TAIL = 30, 60  # requests that must go well before the change, and after i
 BOUND = 25.0  # seconds until a turn must be over
 PATIENCE = 20.0  # above the time for which requests are held
 IN_FLIGHT = {"post_written_lost", "truncated"}
-DYING = 0.02  # seconds from the word to stop until the process and its sockets are gone
+DYING = 0.01  # seconds for which a request may be on its way to a process that is gone
 
 
 Change = Callable[[], object]
@@ -45,7 +46,7 @@ class Turn:
     dying: float = DYING
     changed: float = 0.0
     down: list[tuple[float, float]] = field(default_factory=list)
-    deaths: list[float] = field(default_factory=list)
+    deaths: list[tuple[float, float]] = field(default_factory=list)  # from the word to stop until the process was gone
 
     def excuse(self, row: Row) -> bool:
         """It was with a backend when that went down, and its response had begun or it may not be sent again.
@@ -54,7 +55,7 @@ class Turn:
         """
         sent, ended = self.probe.began + row.sent, self.probe.began + row.ended
         lost = row.outcome in IN_FLIGHT or (row.method == "POST" and row.status in {502, 504})
-        return lost and any(sent < death + self.dying and death < ended for death in self.deaths)
+        return lost and any(sent < gone and told < ended for told, gone in self.deaths)
 
     def failures(self) -> list[Row]:
         return [row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row)]
@@ -120,6 +121,7 @@ class Scene:
         self._around = around
         self.known: set[str] = set()  # the identities that may answer
         self.done: list[Turn] = []
+        self._attended: set[int] = set()  # process ids
 
     def beside(self, name: str) -> "Scene":
         """Another one, of another name, in the same surroundings."""
@@ -160,7 +162,22 @@ class Scene:
         before = self.ups()
         made = await self.call(change, *args, **options)
         await until(lambda: self.ups() > before)
+        self._attend()
         return made
+
+    def _attend(self) -> None:
+        """Notes the end of each backend's process as the kernel tells it, so that what was in flight then is known."""
+        for pid, word in apps.running(self.known):
+            if pid not in self._attended:
+                self._attended.add(pid)
+                with suppress(OSError):
+                    ends = os.pidfd_open(pid)
+                    asyncio.get_running_loop().add_reader(ends, self._gone, ends, word)
+
+    def _gone(self, ends: int, word: str) -> None:
+        asyncio.get_running_loop().remove_reader(ends)
+        os.close(ends)
+        apps.stamp(self.stamps, "gone", word)
 
     async def leads_to(self, place: str) -> None:
         """Waits until devdns says that the scene's route leads there."""
@@ -198,7 +215,7 @@ class Scene:
                 yield turn
                 await self._well(probe, TAIL)
             turn.down = apps.downtimes(self.stamps, probe.began)
-            turn.deaths = [at for at, word, _ in apps.ups_and_downs(self.stamps) if word == "down"]
+            turn.deaths = apps.deaths(self.stamps, turn.dying)
             self.done.append(turn)
 
     async def _serves(self, place: Place) -> None:
