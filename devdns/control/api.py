@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 import devdns
 from devdns.control import metrics, processes, shapes, streams
 from devdns.control.answers import JSON, MOST_BODY, answer, body_of, errors
+from devdns.control.explain import parse_question
+from devdns.control.history import now, stamp
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
 from devdns.control.told import Told
+from devdns.core.kinds import read_seconds
 from devdns.core.names import parse_claim
 from devdns.core.routes import Conflict
 from devdns.core.routes_file import bind, read_line
@@ -72,6 +77,7 @@ class Api:
             web.put("/api/v1/routes/{name:(?s:.*)}", self.put),
             web.delete("/api/v1/routes/{name:(?s:.*)}", self.remove),
             web.get("/api/v1/explain/{name:(?s:.*)}", self.explain),
+            web.get("/api/v1/history", self.history),
             web.get("/api/v1/files", self.files),
             web.post("/api/v1/files", self.attach),
             web.delete("/api/v1/files", self.detach),
@@ -132,6 +138,15 @@ class Api:
     async def explain(self, request: web.Request) -> web.Response:
         found = await self._registry.explain(request.match_info["name"])
         return answer(shapes.explanation_shape(found, self._registry.port))
+
+    async def history(self, request: web.Request) -> web.Response:
+        name, since, most = request.query.get("name"), request.query.get("since"), request.query.get("limit", "1000")
+        if not (most.isascii() and most.isdigit() and len(most) <= 4 and int(most)):
+            raise web.HTTPBadRequest(text="limit must be a number from 1 to 9999")
+        host = parse_question(name, self._registry.zones).host if name else ""
+        moment = stamp(now() - timedelta(seconds=read_seconds(since))) if since else ""
+        found = await self._registry.history.entries(host, moment, int(most))
+        return answer({"version": VERSION, "entries": msgspec.to_builtins(found)})
 
     async def put(self, request: web.Request) -> web.Response:
         registry, name = self._registry, request.match_info["name"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from time import time
 
 from msgspec.structs import replace
 
@@ -10,15 +11,30 @@ from devdns.core.routes import Target
 from devdns.core.sightings import Failure, Sightings, Trouble
 
 
-class Sighted:
-    """The last word of each follower."""
+#: Lives of parts whose counts are remembered: a part that only lost its connection tells the same again.
+MOST_LIVES = 64
 
-    def __init__(self) -> None:
+
+class Sighted:
+    """The last word of each follower. `failed` is called with (route, how many, why) for failures that are news."""
+
+    def __init__(self, clock: Callable[[], float] = time) -> None:
+        self.failed: Callable[[str, int, str], None] = lambda *_: None
         self._by: dict[Hashable, Sightings] = {}
+        self._counted: dict[str, dict[str, int]] = {}
+        self._began = clock()
 
     def hear(self, who: Hashable, seen: Sightings) -> None:
         """Takes a follower's word in place of its last one."""
         self._by[who] = seen
+        before = self._counted.pop(seen.life, {})
+        for failure in seen.failures:
+            more = failure.count - before.get(failure.route, 0)
+            if more > 0 and failure.at >= self._began:  # what was before us has been told to whom we follow
+                self.failed(failure.route, more, failure.reason)
+        self._counted[seen.life] = {failure.route: failure.count for failure in seen.failures}
+        if len(self._counted) > MOST_LIVES:
+            del self._counted[next(iter(self._counted))]
 
     def leave(self, who: Hashable) -> None:
         self._by.pop(who, None)

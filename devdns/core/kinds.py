@@ -219,10 +219,10 @@ def read_host_field(text: str) -> str:
 
 
 def read_health(text: str) -> str:
-    """The path of a URL, with a query if need be."""
-    if HEALTH.fullmatch(text):
+    """The path of a URL, with a query if need be, or `tcp` where a connect tells enough."""
+    if HEALTH.fullmatch(text) or text == "tcp":
         return text
-    refuse(text, "a path to probe", "write it like /healthz")
+    refuse(text, "a path to probe", "write it like /healthz, or tcp")
 
 
 _WORDS: Schema = {"type": "string", "pattern": "^(?i:true|false|yes|no|on|off)$"}
@@ -249,7 +249,7 @@ TIMEOUT = Kind("a time", read_timeout, _TIME)
 PATH = Kind("a path", read_path, _TEXT)
 ACCESS_LOG = Kind("off, true, - or a path", read_access_log, _TEXT)
 HOST_FIELD = Kind("a host", read_host_field, _TEXT)
-HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^/"})
+HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^(/|tcp$)"})
 ZONES = Kind("a zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)
 LISTENERS = Kind("an ADDR:PORT, or a list of them", read_listen, _LISTEN, many=True, fold=fold_listen)
 HTTPS = Kind("off", read_https, {"enum": ["off", False]}, many=True, fold=lambda _: ())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from devdns.core.holding import HOLD
+
 
 class DockerConfig(Struct, frozen=True):
     """`docker:`; `enabled` None (auto) means: when a socket is there. `hosts` are DOCKER_HOST style URLs, empty for the default."""
@@ -64,4 +66,4 @@ class Config(Struct, frozen=True):
     https: HttpsConfig = HttpsConfig()
     tls: TlsConfig = TlsConfig()
     workers: int = 1
-    hold: float = 15.0
+    hold: float = HOLD

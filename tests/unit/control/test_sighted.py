@@ -32,6 +32,32 @@ def test_failures_are_added_up_and_the_last_is_told():
     assert sighted.failures() == {"api.dev.test": Failure("api.dev.test", 5, 503, "restarting", 11.0)}
 
 
+def failed(count, at=10.0, route="api.dev.test"):
+    return (Failure(route, count, 502, "refused", at),)
+
+
+def test_what_failed_is_told_once():
+    sighted, told = Sighted(clock=lambda: 5.0), []
+    sighted.failed = lambda *news: told.append(news)
+    sighted.hear("a", Sightings("proxy", (), failed(2), "one life"))
+    sighted.hear("a", Sightings("proxy", (), failed(2), "one life"))
+    assert told == [("api.dev.test", 2, "refused")]
+    sighted.leave("a")
+    sighted.hear("b", Sightings("proxy", (), failed(5), "one life"))
+    assert told[1:] == [("api.dev.test", 3, "refused")]
+    sighted.hear("c", Sightings("proxy", (), failed(1), "another"))
+    assert told[2:] == [("api.dev.test", 1, "refused")]
+
+
+def test_what_failed_before_this_control_is_no_news():
+    sighted, told = Sighted(clock=lambda: 50.0), []
+    sighted.failed = lambda *news: told.append(news)
+    sighted.hear("a", Sightings("proxy", (), failed(2, at=49.0), "life"))
+    assert told == []
+    sighted.hear("a", Sightings("proxy", (), failed(3, at=51.0), "life"))
+    assert told == [("api.dev.test", 1, "refused")]
+
+
 def test_explain_says_what_the_proxies_do():
     route = Route(host="web.dev.test", targets=(ONE,), source="manual")
     table, zones = RouteTable([route]), Zones()

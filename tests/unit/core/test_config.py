@@ -221,7 +221,7 @@ PROBLEMS = [
     ("routes:\n  api: {target: 1, hold: soon, timeout: 0, health: x, host: 'a b', strip: perhaps}", [
         "2: routes.api.hold: 'soon' is not a time of at most a day - write it like 15s, 500ms or 1m",
         "2: routes.api.timeout: '0' is not a time above zero - write it like 60s",
-        "2: routes.api.health: 'x' is not a path to probe - write it like /healthz",
+        "2: routes.api.health: 'x' is not a path to probe - write it like /healthz, or tcp",
         "2: routes.api.host: 'a b' is not a host - write it like localhost:8000",
         "2: routes.api.strip: 'perhaps' is not true or false",
     ]),
