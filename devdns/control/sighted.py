@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from devdns.core.routes import Target
 from devdns.core.sightings import Failure, Sightings, Trouble
 
-
 #: Lives of parts whose counts are remembered: a part that only lost its connection tells the same again.
 MOST_LIVES = 64
 
