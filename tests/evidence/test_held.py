@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import socket
 import subprocess
@@ -51,7 +52,8 @@ class Control:
 @contextlib.contextmanager
 def proxy_process(control: Control, port: int):
     command = "devdns.cli.main", "proxy", "--control", f"unix://{control.path}", "--http", f"127.0.0.1:{port}"
-    process = subprocess.Popen([sys.executable, "-m", *command])
+    user = {"DEVDNS_RUN_AS": f"{os.getuid()}:{os.getgid()}"}  # who made the socket of this control
+    process = subprocess.Popen([sys.executable, "-m", *command], env=os.environ | user)
     try:
         yield process
     finally:
