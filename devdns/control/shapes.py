@@ -5,13 +5,14 @@ A whole table is told in pieces of at most 1,000 routes, so that 100,000 of them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import msgspec
 
 from devdns.control.explain import Explanation
+from devdns.control.rates import WINDOW, Rate
 from devdns.control.sources import Source
 from devdns.core.frames import SLICE
 from devdns.core.routes import Change, Conflict, Route, RouteTable
@@ -96,6 +97,18 @@ def table_pieces(table: RouteTable, port: int, conflicts: Iterable[Conflict], re
         comma = b","
     yield b'],"conflicts":' + text([conflict_shape(each) for each in conflicts])
     yield b',"refusals":' + text(refusals) + b"}"
+
+
+def rates_shape(rates: Mapping[str, Rate]) -> Json:
+    """Requests per second over the window, in all and by route, the busiest first."""
+    rows = sorted(rates.items(), key=lambda row: (-row[1].requests, row[0]))
+    return {
+        "version": VERSION,
+        "window": WINDOW,
+        "requests": round(sum(rate.requests for rate in rates.values()), 3),
+        "errors": round(sum(rate.errors for rate in rates.values()), 3),
+        "routes": [{"name": name, "requests": rate.requests, "errors": rate.errors} for name, rate in rows],
+    }
 
 
 def explanation_shape(found: Explanation, port: int) -> Json:

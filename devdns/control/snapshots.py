@@ -15,6 +15,7 @@ from typing import cast
 import structlog
 
 from devdns.control import peers
+from devdns.control.told import Told
 from devdns.core.errors import FrameRefused
 from devdns.core.frames import SLICE, Figures, Frame, FrameReader, Hello, Resync, encode, encoded
 from devdns.core.routes import Change, Route, RouteTable
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 
 class Snapshots:
-    """All followers, and what each `told` of its figures.
+    """All followers, and what they `told` of their figures.
 
     `table` gives the table in force; `publish` must be called with each change after it is in force.
     """
@@ -37,7 +38,7 @@ class Snapshots:
         self.table = table
         self.most_owed = most_owed
         self.following: set[Feed] = set()
-        self.told: dict[Feed, Figures] = {}
+        self.told = Told()
         self._server: asyncio.Server | None = None
 
     async def start(self, sock: socket) -> None:
@@ -91,7 +92,7 @@ class Feed(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the reason changes nothing
         self._snapshots.following.discard(self)
-        self._snapshots.told.pop(self, None)  # nobody vouches for its figures any more
+        self._snapshots.told.leave(self)
         self._late.clear()
         if self._table is not None:
             self._table.cancel()
@@ -113,7 +114,7 @@ class Feed(asyncio.Protocol):
 
     def _hear(self, frame: Frame) -> None:
         if isinstance(frame, Figures):
-            self._snapshots.told[self] = frame
+            self._snapshots.told.hear(self, frame)
             return
         if not isinstance(frame, Resync):
             raise FrameRefused(f"a follower sent {type(frame).__name__}")

@@ -46,10 +46,14 @@ class Resync(Struct, frozen=True, tag="resync"):
 
 
 class Figures(Struct, frozen=True, tag="figures"):
-    """What a follower counted since it started; replaces what the same part told before."""
+    """What a follower counted since it started; replaces what the same one told before.
+
+    `life` is another text each time a part is started: by it a part that connects again is told from its successor.
+    """
 
     part: Annotated[str, Meta(max_length=40)]
     families: Annotated[tuple[Family, ...], Meta(max_length=50)]
+    life: Annotated[str, Meta(max_length=40)] = ""
 
 
 Frame = Hello | Slice | Change | Resync | Figures

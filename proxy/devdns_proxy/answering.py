@@ -53,6 +53,7 @@ class Answering(asyncio.Protocol):
         "_own_id",
         "_partner",
         "_reading",
+        "_reason",
         "_route",
         "_since",
         "_state",
@@ -84,6 +85,7 @@ class Answering(asyncio.Protocol):
         self._upstream: Upstream | None = None
         self._route: Route | None = None
         self._begun = 0
+        self._reason = ""
         self._since = 0.0
         self._tallied: object = self  # the route that `_tally` is of: no route yet
         self.received = self.sent = 0
@@ -213,6 +215,7 @@ class Answering(asyncio.Protocol):
             self._context.access(self._ending(how, seconds))
 
     def _ending(self, how: How, seconds: float) -> Ending:
+        reason, self._reason = self._reason, ""
         received, sent = self._told
         self._told = (self.received, self.sent)
         route, upstream = self._route, self._upstream
@@ -230,6 +233,7 @@ class Answering(asyncio.Protocol):
             seconds=seconds,
             received=self.received - received,
             sent=self.sent - sent,
+            reason=reason,
         )
 
     def _known_id(self) -> bytes:
@@ -252,6 +256,7 @@ class Answering(asyncio.Protocol):
             self._skip_body()
         self._let_go()
         keep = self.may_keep()
+        self._reason = problem.detail or problem.title
         self.begin(problem.status, keep=keep)
         bodiless = self.method == b"HEAD"
         problem = replace(problem, request_id=self._known_id().decode())
@@ -276,7 +281,7 @@ class Answering(asyncio.Protocol):
         if self._state != BUSY:
             self._forget_last()
         if not self._begun:
-            self._begun = problem.status
+            self._begun, self._reason = problem.status, problem.detail or problem.title
             self._write(rendered(problem, b"", self._context.date, keep=False, bodiless=False))
             self._end("refused")
         else:

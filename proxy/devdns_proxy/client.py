@@ -300,7 +300,7 @@ class Client(Exchange):
         self._held = b""
         self.steer()
         self._retire()
-        protocol = self._context.own()
+        protocol = self._context.own(self._context.crowds, self._address)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(data)

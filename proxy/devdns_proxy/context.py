@@ -45,7 +45,7 @@ class Context:
     def __init__(
         self,
         view: TableView,
-        own: Callable[[], asyncio.Protocol],
+        own: Callable[[Crowds, str], asyncio.Protocol],
         limits: Limits | None = None,
         private: tuple[str, ...] = (),
     ) -> None:

@@ -16,7 +16,7 @@ class Ending(Struct, frozen=True, gc=False):
     """One request that is over.
 
     `method`, `target`, `host` and `request_id` are empty where its head was refused, `route` (host and prefix) where none
-    answered, `service` where none was asked. `status` is 499 when the client left before there was one. `seconds` count from
+    answered, `service` where none was asked, `reason` but for answers of our own. `status` is 499 when the client left before there was one. `seconds` count from
     the head's last byte; `received` and `sent` are bytes on the client's connection since its last request ended.
     """
 
@@ -32,6 +32,7 @@ class Ending(Struct, frozen=True, gc=False):
     seconds: float
     received: int
     sent: int
+    reason: str = ""
 
 
 Access = Callable[[Ending], None]

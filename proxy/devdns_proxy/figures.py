@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate, islice
 
-from devdns.core.figures import Family, Label, Sample
+from devdns.core.figures import REQUESTS, Family, Label, Sample
 from devdns_proxy.counters import BOUNDS, NO_ROUTE, Counters, Tally
 
 #: What `devdns.core.figures` admits to one family, and to one label.
@@ -20,7 +20,7 @@ def families(counters: Counters) -> tuple[Family, ...]:
     """All of it for `/metrics`. The routes that were asked for first are shown by name, all others together as `route=""`."""
     rows = _rows(counters.tallies)
     return (
-        Family("devdns_http_requests_total", "counter", "Requests that ended, by route and status.", _requests(rows)),
+        Family(REQUESTS, "counter", "Requests that ended, by route and status.", _requests(rows)),
         Family(
             "devdns_http_request_duration_seconds",
             "histogram",
@@ -30,9 +30,11 @@ def families(counters: Counters) -> tuple[Family, ...]:
         _one("devdns_http_in_flight", "gauge", "Requests in hand.", counters.in_flight),
         _one("devdns_http_received_bytes_total", "counter", "Bytes from clients.", counters.received),
         _one("devdns_http_sent_bytes_total", "counter", "Bytes to clients.", counters.sent),
-        _one("devdns_http_connections", "gauge", "Connections of clients, tunnels too.", counters.open_connections),
+        _one(
+            "devdns_http_connections_open", "gauge", "Connections of clients, tunnels too.", counters.open_connections
+        ),
         _one("devdns_http_connections_total", "counter", "Connections that clients made.", counters.connections),
-        _one("devdns_http_tunnels", "gauge", "WebSockets and other upgrades.", counters.open_tunnels),
+        _one("devdns_http_tunnels_open", "gauge", "WebSockets and other upgrades.", counters.open_tunnels),
         _one("devdns_http_tunnels_total", "counter", "Upgrades that were agreed on.", counters.tunnels),
         _one("devdns_http_retries_total", "counter", "Requests that were tried again.", counters.retries),
         _one("devdns_upstream_dials_total", "counter", "Connections to services begun.", counters.dials),

@@ -27,11 +27,13 @@ class Replay:
         self.refuse: dict[str, int] = {}
         self.info: dict[str, Any] = {"OperatingSystem": "Debian", "SecurityOptions": ["name=seccomp,profile=default"]}
         self.asked: list[tuple[str, str]] = []
+        self._names: dict[str, str] = {}
         self._streams: list[queue.Queue[Any]] = []
 
     def put(self, inspection: dict[str, Any], *actions: str) -> None:
         """This is how the container is now; each action is an event of it."""
         self.containers[inspection["Id"]] = inspection
+        self._names[inspection["Id"]] = inspection["Name"].removeprefix("/")
         for action in actions:
             self.emit(inspection["Id"], action)
 
@@ -40,7 +42,8 @@ class Replay:
         self.emit(identity, "destroy")
 
     def emit(self, identity: str, action: str) -> None:
-        self.send({"Type": "container", "Action": action, "Actor": {"ID": identity, "Attributes": {}}})
+        said = {"name": self._names.get(identity, ""), **({"exitCode": "137"} if action == "die" else {})}
+        self.send({"Type": "container", "Action": action, "Actor": {"ID": identity, "Attributes": said}})
 
     def send(self, event: dict[str, Any]) -> None:
         for stream in self._streams:
