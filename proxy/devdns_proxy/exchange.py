@@ -29,12 +29,13 @@ LIVE = State.LIVE  # an enum member costs more to look up than the route it belo
 class Exchange(Waiting):
     """Takes the request in hand to a service of its route, at most `MAX_RETRIES` times after it was written."""
 
-    __slots__ = ("_dialled", "_head", "_line", "_piece", "_tried", "_tries")
+    __slots__ = ("_cut_short", "_dialled", "_head", "_line", "_piece", "_tried", "_tries")
     _dialled: Target
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._head = b""
+        self._cut_short = False  # the deadline is that of a service that went down
         self._piece: bytes | None = None  # the body, where it went out whole with the head
         self._tried: list[Target] = []
         self._tries = 0
@@ -52,8 +53,20 @@ class Exchange(Waiting):
         if route.options.timeout is not None:
             self.deadline = context.now + route.options.timeout
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
+        partner, self._partner = self._partner, None
         upstream = None
         if not fresh:
+            if (
+                partner is not None
+                and partner.target is target
+                and self._repeatable()
+                and context.pool.retake(partner, self)
+            ):
+                context.counters.reused += 1
+                self._upstream = partner
+                partner.resume(self)
+                partner.transport.write(self._head)
+                return
             upstream = context.pool.take(target)
         if upstream is None:
             self._tried, self._tries = [], 0
@@ -208,13 +221,8 @@ class Exchange(Waiting):
             self._context.watches.doubt(upstream.target)
         if self.transport.is_closing():
             return
-        bodiless = self.meaning.length is None and not self.meaning.chunked
-        if bodiless and not upstream.touched and self.method in IDEMPOTENT and self._retries < MAX_RETRIES:
-            self._retries += 1
-            self._context.counters.retries += 1
-            self._dispatch(fresh=True)
-            return
-        if self._unheard(upstream) and self._retries < MAX_RETRIES:
+        again = self._repeatable() and not upstream.touched
+        if self._retries < MAX_RETRIES and (again or self._unheard(upstream)):
             self._retries += 1
             self._context.counters.retries += 1
             self._dispatch(fresh=True)
@@ -245,6 +253,7 @@ class Exchange(Waiting):
             return
         departures.hurry(upstream.transport)
         if self._forsaken():
+            self._cut_short = True
             self.deadline = min(self.deadline, self._context.now + self._context.limits.left_time)
 
     def _forsaken(self) -> bool:
@@ -252,10 +261,19 @@ class Exchange(Waiting):
         route = self._context.route(self.meaning.host, self._target)
         return route is not None and route.state in PASSING
 
-    def _abandon(self, upstream: Upstream) -> None:
-        """Waits no longer for an answer."""
+    def _part_over(self, upstream: Upstream) -> None:
+        """The time is over that a request has whose service went down: waits no longer, unless the service is back there."""
+        self._cut_short = False
+        route = self._context.route(self.meaning.host, self._target)
+        if route is not None and route.state is LIVE and upstream.target in route.targets:
+            self._arm_reply()
+            return
         upstream.leave()
         self.lost(upstream, None)
+
+    def _repeatable(self) -> bool:
+        """True for a request that may reach a service twice."""
+        return self.method in IDEMPOTENT and self.meaning.length is None and not self.meaning.chunked
 
     def bad_reply(self, target: Target, reason: str) -> None:
         """The service answered with something that is not a response."""
