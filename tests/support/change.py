@@ -43,7 +43,6 @@ class Turn:
 
     probe: Probe
     slack: float = 0.0  # seconds of downtime that no backend knows of: a health check's interval
-    dying: float = DYING
     changed: float = 0.0
     down: list[tuple[float, float]] = field(default_factory=list)
     deaths: list[tuple[float, float]] = field(default_factory=list)  # from the word to stop until the process was gone
@@ -186,10 +185,12 @@ class Scene:
                 pass
 
     @asynccontextmanager
-    async def out(self, container: Container) -> AsyncIterator[None]:
-        """Inside, the container does not serve, and cannot tell so itself."""
+    async def out(self, container: Container, *, lost: bool = False) -> AsyncIterator[None]:
+        """Inside, the container does not serve, and cannot tell so itself. `lost`: what was on its way to it is."""
         apps.note("down", container, self.stamps)
         yield
+        if lost:
+            apps.note("gone", container, self.stamps)
         apps.note("up", container, self.stamps)
 
     async def call(self, function, *args, **options):
@@ -200,7 +201,7 @@ class Scene:
         """How often a backend of this scene has come up."""
         return sum(word == "up" for _, word, _ in apps.ups_and_downs(self.stamps))
 
-    async def turns(self, slack: float = 0.0, dying: float = DYING, fresh: Change | None = None) -> AsyncIterator[Turn]:
+    async def turns(self, slack: float = 0.0, fresh: Change | None = None) -> AsyncIterator[Turn]:
         """Yields a turn whose probe runs well, `repeats` times; going on means that the change is made. `fresh` is done before each."""
         place = Place(*self.stack.http, f"{self.name}.dev.test")
         for _ in range(self.repeats):
@@ -209,13 +210,13 @@ class Scene:
             await self._serves(place)
             async with Probe(place, (), rate=RATE, patience=PATIENCE) as probe:
                 probe.expected = self.known
-                turn = Turn(probe, slack, dying)
+                turn = Turn(probe, slack)
                 await self._well(probe, LEAD)
                 turn.changed = time.monotonic()
                 yield turn
                 await self._well(probe, TAIL)
             turn.down = apps.downtimes(self.stamps, probe.began)
-            turn.deaths = apps.deaths(self.stamps, turn.dying)
+            turn.deaths = apps.deaths(self.stamps, DYING)
             self.done.append(turn)
 
     async def _serves(self, place: Place) -> None:

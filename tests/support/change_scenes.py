@@ -112,13 +112,16 @@ async def paused(scene: Scene) -> None:
 
 
 async def replugged(scene: Scene) -> None:
-    """Joined to another network and taken from the one it was in, whose address falls silent with what was on its way."""
+    """Joined to another network and taken from the one it was in, whose address falls silent with what was on its way.
+
+    Nobody tells the one who waits: the kernel finds out within about a second.
+    """
     networks = [await scene.call(scene.engine.network, f"{scene.name}-{number}") for number in (1, 2)]
     api = await scene.start(network_mode=networks[0].name)
-    async for _ in scene.turns(dying=0.1):  # when exactly, only the engine knows
+    async for _ in scene.turns(slack=1.5):
         old, new = networks
         await scene.call(new.connect, api)
-        async with scene.out(api):
+        async with scene.out(api, lost=True):
             await scene.call(old.disconnect, api)
         networks = [new, old]
 
