@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from devdns.core.routes import Route
+from devdns.core.routes import Route, Target
 from devdns_proxy import refusals
 from devdns_proxy.counters import LEFT, NO_ROUTE, Tally
 from devdns_proxy.endings import Ending, How
@@ -114,6 +114,10 @@ class Answering(asyncio.Protocol):
 
     def retire(self) -> None:
         """The proxy stops: an idle connection closes now, a busy one after its response."""
+        raise NotImplementedError
+
+    def part(self, targets: frozenset[Target]) -> None:
+        """These targets have changed hands: a request that waits for the answer of one gets none from it, or not for long."""
         raise NotImplementedError
 
     # The response, as told by the upstream
@@ -226,7 +230,12 @@ class Answering(asyncio.Protocol):
 
     def _fail(self, reason: str, *, timed_out: bool = False) -> None:
         if self._route is not None and not self.transport.is_closing():
-            self._answer(refusals.unreachable(self._route, self._path(), reason, timed_out=timed_out))
+            problem = refusals.unreachable(self._route, self._path(), reason, self._waited(), timed_out=timed_out)
+            self._answer(problem)
+
+    def _waited(self) -> float:
+        """Seconds that the request in hand has been held for its route."""
+        raise NotImplementedError
 
     def _answer(self, problem: Problem) -> None:
         """Answers the request in hand with a problem; the connection lives on if its body is already here."""

@@ -83,7 +83,7 @@ class Client(Exchange):
     def eof_received(self) -> bool:
         """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""
         self._left = True
-        if self._state != BUSY:
+        if self._state != BUSY or self._place is not None:
             return False
         self._context.loop.call_later(self._context.limits.leave_time, self.transport.abort)
         return self._body is None or self._upstream is None
@@ -285,8 +285,12 @@ class Client(Exchange):
             self.deadline = self._context.now + self._context.limits.stall_time
         elif self._state == READY and self._held:
             self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
+        elif self._place is not None:
+            self._hold_over()
         elif self._state != BUSY or self.paused or self._begun:
             self.transport.abort()
+        elif self._upstream is not None and self._forsaken():
+            self._abandon(self._upstream)
         elif self._body is not None and self._reading:
             self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))
         else:
@@ -322,3 +326,8 @@ class Client(Exchange):
         self.plain = False
         if self._state == READY:
             self.transport.close()
+        elif self._place is not None:
+            self._turn_away()
+
+    def deaf(self) -> bool:
+        return not self._reading
