@@ -6,7 +6,7 @@ import itertools
 import json
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,10 @@ def browser():
                 running.wait()
 
 
+class Refused(Exception):
+    """The browser does not do what it was asked."""
+
+
 class Browser:
     """Commands and answers by number; `complaints` are what pages were refused or failed at."""
 
@@ -63,14 +67,15 @@ class Browser:
         self.complaints: list[str] = []
 
     def ask(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
-        """The result of one command; fails when the browser refuses it."""
+        """The result of one command; raises `Refused`."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters}
         self._wire.send(json.dumps(message | ({"sessionId": session} if session else {})))
         while True:
             told = json.loads(self._wire.recv(timeout=BOUND))
             if told.get("id") == number:
-                assert "error" not in told, (method, told["error"])
+                if "error" in told:
+                    raise Refused(f"{method}: {told['error']['message']}")
                 return told["result"]
             self._note(told)
 
@@ -100,7 +105,12 @@ class Tab:
         self._session = session
 
     def html(self) -> str:
-        """The document as it is now, scripts or not."""
+        """The document as it is now, scripts or not; empty while another is just taking its place."""
+        with suppress(Refused):
+            return self._html()
+        return ""
+
+    def _html(self) -> str:
         root = self._owner.ask("DOM.getDocument", self._session, depth=0)["root"]["nodeId"]
         return str(self._owner.ask("DOM.getOuterHTML", self._session, nodeId=root)["outerHTML"])
 
