@@ -173,5 +173,15 @@ class Pool:
                 upstream.transport.close()
         self._idle.clear()
 
+    @property
+    def open(self) -> int:
+        """Connections to services, idle or with a request; tunnels are none."""
+        return sum(self._open.values())
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a connection."""
+        return sum(map(len, self.lines.values()))
+
     def __len__(self) -> int:
         return sum(len(idle) for idle in self._idle.values())
