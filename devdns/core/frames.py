@@ -1,7 +1,7 @@
 """Frames of `snapshots.sock`: a 4-byte big-endian length, then one msgspec (MessagePack) value of a tagged type.
 
 Control sends `Hello`, the table in `Slice`s, then a `Change` for each generation; a follower that misses one asks by
-`Resync`, and may tell its `Figures`. Bytes in, values out: the sockets are elsewhere.
+`Resync`, and may tell its `Figures` and `Sightings`. Bytes in, values out: the sockets are elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from devdns.core.errors import FrameRefused
 from devdns.core.figures import Family
 from devdns.core.routes import Change, Route, RouteTable
 from devdns.core.settings import Config
+from devdns.core.sightings import Sightings
 
 VERSION = 1
 SLICE = 1_000
@@ -56,7 +57,7 @@ class Figures(Struct, frozen=True, tag="figures"):
     life: Annotated[str, Meta(max_length=40)] = ""
 
 
-Frame = Hello | Slice | Change | Resync | Figures
+Frame = Hello | Slice | Change | Resync | Figures | Sightings
 _decoder = msgspec.msgpack.Decoder(Frame)
 _encoder = msgspec.msgpack.Encoder()
 

@@ -49,6 +49,7 @@ class Answering(asyncio.Protocol):
         "_context",
         "_held",
         "_keep",
+        "_ours",
         "_own_id",
         "_reason",
         "_route",
@@ -83,6 +84,7 @@ class Answering(asyncio.Protocol):
         self._route: Route | None = None
         self._begun = 0
         self._reason = ""
+        self._ours = False
         self._since = 0.0
         self._tallied: object = self  # the route that `_tally` is of: no route yet
         self.received = self.sent = 0
@@ -153,6 +155,7 @@ class Answering(asyncio.Protocol):
 
     def truncate(self) -> None:
         """The response broke off: the connection ends before it looks complete."""
+        self._failed(502, "its response broke off")
         self._end("cut")
         self._state = LINGER
         self._upstream = None
@@ -243,12 +246,21 @@ class Answering(asyncio.Protocol):
             self._skip_body()
         self._let_go()
         keep = self.may_keep()
+        self._failed(problem.status, problem.detail or problem.title)
         self._reason = problem.detail or problem.title
         self.begin(problem.status, keep=keep)
         bodiless = self.method == b"HEAD"
-        problem = replace(problem, request_id=self._known_id().decode())
+        again = problem.retry_after is not None and self.method == b"GET"
+        problem = replace(problem, request_id=self._known_id().decode(), reload=again)
         self._write(rendered(problem, self._block, self._context.date, keep=keep, bodiless=bodiless))
+        self._ours = True
         self.finish()
+        self._ours = False
+
+    def _failed(self, status: int, reason: str) -> None:
+        """Keeps in mind what could not be done for a route."""
+        if status >= 500 and self._route is not None:
+            self._context.failures.note(self._route.name, status, reason)
 
     def _skip_body(self) -> None:
         """Discards what has come of a body that nobody wants; if that is all of it, the next request can be found."""

@@ -259,7 +259,20 @@ class Client(Exchange):
     def _proceed(self) -> None:
         self.deadline = self._context.now + self._context.limits.idle_time
         if self._held:
+            if self._ours:
+                self._context.loop.call_soon(self._resume)
+                return
             self._pump()
+        if not self._reading:
+            self.steer()
+        if self._left and self._state == READY:
+            self.transport.close()
+
+    def _resume(self) -> None:
+        """Goes on with what was sent ahead of an answer of our own: thousands of those must not stand on each other's shoulders."""
+        if self.transport.is_closing():
+            return
+        self.data_received(b"")
         if not self._reading:
             self.steer()
         if self._left and self._state == READY:

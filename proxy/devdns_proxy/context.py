@@ -8,6 +8,8 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+import structlog
+
 from devdns.core.frames import Hello, TableView
 from devdns.core.names import Zones
 from devdns.core.routes import Route
@@ -15,6 +17,7 @@ from devdns_proxy import departures, refusals
 from devdns_proxy.counters import Counters
 from devdns_proxy.crowds import Crowds
 from devdns_proxy.endings import Access
+from devdns_proxy.failures import Failures
 from devdns_proxy.heads import Meaning
 from devdns_proxy.holding import Holding
 from devdns_proxy.limits import Limits
@@ -28,6 +31,8 @@ from devdns_proxy.watches import Watches
 if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
     from devdns_proxy.tunnel import End
+
+log = structlog.get_logger()
 
 HeadKey = tuple[str, bytes, bytes, bytes]
 TICK = 0.25
@@ -70,6 +75,7 @@ class Context:
         self.pool = Pool(self)
         self.holding = Holding(self)
         self.watches = Watches(self)
+        self.failures = Failures()
         self.trust = Trust(self.loop.time)
         self.hello: Hello | None = None
         self.zones = Zones(())
@@ -147,8 +153,11 @@ class Context:
             return
         self._table, self._live = table, None
         self._sole.clear()
-        departures.follow(self, old, table, hosts)
-        self.holding.turn(table)
+        try:
+            departures.follow(self, old, table, hosts)
+            self.holding.turn(table)
+        except Exception:  # the edge of a change: the table is in force, and whoever brought it goes on
+            log.exception("connections do not follow the table")
 
     def hold(self) -> float:
         """Seconds that requests wait for a route that does not say."""

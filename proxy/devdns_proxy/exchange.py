@@ -186,10 +186,17 @@ class Exchange(Waiting):
         seconds = limits.stall_time if self._body is not None else allowed or limits.reply_time
         self.deadline = self._context.now + seconds
 
-    def _let_go(self) -> None:
+    def look_again(self) -> None:
+        self._leave_line()
+        super().look_again()
+
+    def _leave_line(self) -> None:
         line, self._line = self._line, None
         if line is not None:
             line.leave(self)
+
+    def _let_go(self) -> None:
+        self._leave_line()
         super()._let_go()
 
     def lost(self, upstream: Upstream, error: Exception | None) -> None:

@@ -656,3 +656,13 @@ async def test_five_hundred_wait_at_once_and_all_are_answered():
             assert (await wire.response())[1] == b"ok"
         counters = proxy.proxy.counters
         assert (counters.held, counters.released, counters.given_up) == (500, 450, 50)
+
+
+@pytest.mark.parametrize("name", [b"unknown", b"api"])
+async def test_thousands_of_pipelined_requests_are_answered_by_ourselves(name):
+    count = 1_500
+    async with running(route("api", 1, state=State.UNHEALTHY)) as proxy, await proxy.connect() as wire:
+        await wire.send(GET.replace(b"api", name) * count)
+        heads = {(await wire.response())[0].split(b"\r\n")[0] for _ in range(count)}
+        assert len(heads) == 1
+        assert b" 500 " not in heads.pop()
