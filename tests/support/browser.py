@@ -64,6 +64,7 @@ class Browser:
     def __init__(self, wire) -> None:
         self._wire = wire
         self._numbers = itertools.count(1)
+        self._tabs: list[Tab] = []
         self.complaints: list[str] = []
 
     def ask(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
@@ -94,15 +95,24 @@ class Browser:
         if not script:
             self.ask("Emulation.setScriptExecutionDisabled", session, value=True)
         assert "errorText" not in self.ask("Page.navigate", session, url=url)
-        return Tab(self, session)
+        self._tabs.append(Tab(self, session, target))
+        return self._tabs[-1]
+
+    def clear(self) -> None:
+        """Closes every tab and forgets what was complained of."""
+        for tab in self._tabs:
+            self.ask("Target.closeTarget", targetId=tab.target)
+        self._tabs.clear()
+        self.complaints.clear()
 
 
 class Tab:
     """One page."""
 
-    def __init__(self, owner: Browser, session: str) -> None:
+    def __init__(self, owner: Browser, session: str, target: str) -> None:
         self._owner = owner
         self._session = session
+        self.target = target
 
     def html(self) -> str:
         """The document as it is now, scripts or not; empty while another is just taking its place."""

@@ -21,10 +21,16 @@ def stack(engine, tmp_path):
         yield running
 
 
-@pytest.fixture
-def chromium():
+@pytest.fixture(scope="module")
+def _chromium():
     with browser() as running:
         yield running
+
+
+@pytest.fixture
+def chromium(_chromium):
+    yield _chromium
+    _chromium.clear()
 
 
 def address(stack):
