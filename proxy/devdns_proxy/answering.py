@@ -49,8 +49,11 @@ class Answering(asyncio.Protocol):
         "_context",
         "_held",
         "_keep",
+        "_left",
         "_ours",
         "_own_id",
+        "_partner",
+        "_reading",
         "_reason",
         "_route",
         "_since",
@@ -90,6 +93,9 @@ class Answering(asyncio.Protocol):
         self.received = self.sent = 0
         self._told = (0, 0)
         self._keep = True
+        self._left = False
+        self._reading = True
+        self._partner: Upstream | None = None
         self._block = self._target = self._own_id = b""
         self.method = self.minor = b""
         self.paused = False
@@ -153,6 +159,19 @@ class Answering(asyncio.Protocol):
         else:
             self._linger()
 
+    def answered(self, upstream: Upstream, status: int) -> None:
+        """A whole response was written in one piece, to a client that keeps its connection: `begin` and `finish` in one."""
+        self._begun = status
+        self._end("whole")
+        self._upstream = None
+        self._state = READY
+        self.deadline = self._context.now + self._context.limits.idle_time
+        if self._held or self._left or not self._reading:
+            self._proceed()
+        elif upstream.plain:
+            upstream.turn = self._context.this_turn()
+            self._partner = upstream
+
     def truncate(self) -> None:
         """The response broke off: the connection ends before it looks complete."""
         self._failed(502, "its response broke off")
@@ -178,6 +197,9 @@ class Answering(asyncio.Protocol):
     def _retire(self) -> None:
         """Lets the connection go: it is closed, or somebody else's."""
         self._state = GONE
+        partner, self._partner = self._partner, None
+        if partner is not None:
+            partner.last = None  # else each would keep the other
         self._context.forget(self)
         self._context.counters.closed(self.received, self.sent)
 

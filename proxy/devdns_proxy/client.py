@@ -41,14 +41,13 @@ MAX_RECALL = 2 * ENTRY_BYTES
 class Client(Exchange):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_epoch", "_left", "_reading", "_scanned", "_unsent", "_where")
+    __slots__ = ("_again", "_epoch", "_scanned", "_stem", "_table", "_unsent", "_where")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._epoch: object = None
         self._scanned = 0
-        self._reading = True
-        self._left = False
+        self._again = b""
         self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,6 +67,8 @@ class Client(Exchange):
         if self._state == LINGER:
             return
         try:
+            if data == self._again and self._repeat():
+                return
             if self._upstream is not None and self._body is not None:
                 self._feed(self._upstream, self._body, data)
                 return
@@ -104,6 +105,7 @@ class Client(Exchange):
 
     def resume_writing(self) -> None:
         self.paused = False
+        self._partner = None
         self.deadline = self._context.now + self._patience()
         if self._upstream is not None:
             self._upstream.transport.resume_reading()
@@ -191,8 +193,9 @@ class Client(Exchange):
         block = data[line.end() :]
         if target[0] != SLASH or line.end() > context.limits.request_line:
             return False
+        again = False
         if self._epoch is context.epoch and block == self._block and method == self.method and minor == self.minor:
-            meaning = self.meaning
+            meaning, again = self.meaning, target == self._target
         else:
             found = context.heads.get((self._where, method, minor, block))
             if found is None:
@@ -200,6 +203,51 @@ class Client(Exchange):
             meaning, self._epoch = found, context.epoch
         self.method, self.minor, self._target, self._block, self._held = method, minor, target, block, b""
         self._begin(meaning, data)
+        if again:
+            self._learn(data)
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remembers the request in hand as one that may come again on this connection; it has come twice."""
+        route = self._route
+        if (
+            self.plain
+            and self.method == b"GET"
+            and route is not None
+            and self._upstream is not None
+            and self._own_id
+            and len(route.targets) == 1
+            and route.options.timeout is None
+        ):
+            self._again, self._table, self._stem = data, self._context.view.table, self._head[: -len(self._own_id) - 2]
+
+    def _repeat(self) -> bool:
+        """Takes `data` that equals the last request for the same again; False when anything is not as it was then.
+
+        This is safe because all that was made of those bytes is still here and still holds: what they mean while the epoch
+        lasts, the route while the table does. A request in between would have cleared `_again`. Only the request id is new.
+        """
+        context, upstream = self._context, self._partner
+        if (
+            upstream is None
+            or self._state != READY
+            or self._held
+            or self._epoch is not context.epoch
+            or self._table is not context.view.table
+            or context.hello is not context.view.hello
+            or context.draining
+            or not context.pool.retake(upstream, self)
+        ):
+            return False
+        self._since = monotonic()
+        self._state, self._begun, self._retries, self._partner = BUSY, 0, 0, None
+        self._upstream = upstream
+        self.deadline = context.now + context.limits.reply_time
+        self._own_id = own_id = context.request_id()
+        self._head = head = b"%b%b\r\n" % (self._stem, own_id)
+        context.counters.reused += 1
+        upstream.resume(self)
+        upstream.transport.write(head)
         return True
 
     def _read_head(self, line: re.Match[bytes], data: bytes, end: int) -> None:
@@ -232,6 +280,7 @@ class Client(Exchange):
             self._hand_over(data)
             return
         context = self._context
+        self._again = b""
         self.meaning = meaning
         self._state, self._begun, self._retries, self._route, self._own_id = BUSY, 0, 0, None, b""
         self._since = monotonic()

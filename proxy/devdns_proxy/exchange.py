@@ -51,8 +51,20 @@ class Exchange(Waiting):
         if route.options.timeout is not None:
             self.deadline = context.now + route.options.timeout
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
+        partner, self._partner = self._partner, None
         upstream = None
         if not fresh:
+            if (
+                partner is not None
+                and partner.target is target
+                and self._repeatable()
+                and context.pool.retake(partner, self)
+            ):
+                context.counters.reused += 1
+                self._upstream = partner
+                partner.resume(self)
+                partner.transport.write(self._head)
+                return
             upstream = context.pool.take(target)
         if upstream is None:
             self._tried, self._tries = [], 0
@@ -206,8 +218,7 @@ class Exchange(Waiting):
             self._context.watches.doubt(upstream.target)
         if self.transport.is_closing():
             return
-        bodiless = self.meaning.length is None and not self.meaning.chunked
-        if bodiless and not upstream.touched and self.method in IDEMPOTENT and self._retries < MAX_RETRIES:
+        if self._repeatable() and not upstream.touched and self._retries < MAX_RETRIES:
             self._retries += 1
             self._context.counters.retries += 1
             self._dispatch(fresh=True)
@@ -235,6 +246,10 @@ class Exchange(Waiting):
         """Waits no longer for an answer."""
         upstream.leave()
         self.lost(upstream, None)
+
+    def _repeatable(self) -> bool:
+        """True for a request that may reach a service twice."""
+        return self.method in IDEMPOTENT and self.meaning.length is None and not self.meaning.chunked
 
     def bad_reply(self, target: Target, reason: str) -> None:
         """The service answered with something that is not a response."""

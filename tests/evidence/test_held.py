@@ -40,13 +40,19 @@ class Control:
     def __init__(self, folder: Path) -> None:
         self.path = str(folder / "snapshots.sock")
         self.followers: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> Control:
-        self._server = await asyncio.start_unix_server(lambda _, writer: self.followers.put_nowait(writer), self.path)
+        self._server = await asyncio.start_unix_server(self._accept, self.path)
         return self
+
+    def _accept(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        self.followers.put_nowait(writer)
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        await closed(*self._writers)
 
 
 @contextlib.contextmanager
@@ -112,4 +118,4 @@ async def test_five_thousand_are_held_in_fifty_megabytes_and_all_are_answered(tm
                 assert outcomes == {b"200": COUNT - GIVE_UP}
                 assert held - before < MOST_MB
                 assert len(service.seen) <= COUNT
-                await closed(follower, *(writer for _, writer in asked))
+                await closed(*(writer for _, writer in asked))
