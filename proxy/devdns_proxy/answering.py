@@ -35,7 +35,8 @@ READY, BUSY, LINGER, GONE = range(4)
 class Answering(asyncio.Protocol):
     """What is public is for `Upstream`, `join` and the clock in `Context`.
 
-    `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection. `deadline`: when
+    `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection; `parting`: the same for one
+    that does not. `deadline`: when
     `expire` is called. `paused`: the client does not keep up. `received` and `sent` are bytes of the connection so far.
     `_begun` is the status of the response that has begun, else 0. `_body` is what is still to come of the request's body,
     None when it is whole.
@@ -66,6 +67,7 @@ class Answering(asyncio.Protocol):
         "meaning",
         "method",
         "minor",
+        "parting",
         "paused",
         "plain",
         "received",
@@ -97,7 +99,7 @@ class Answering(asyncio.Protocol):
         self._block = self._target = self._own_id = b""
         self.method = self.minor = b""
         self.paused = False
-        self.plain = False
+        self.plain = self.parting = False
         self.deadline = context.now + context.limits.head_time
 
     # What the connection does; see `Client`

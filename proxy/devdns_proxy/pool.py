@@ -74,8 +74,10 @@ class Pool:
             log.warning("service sent bytes after its response, its connections are not reused", target=str(target))
         self._distrusted[target] = self._context.now + self._context.limits.distrust_time
         shelf = self._shelves.get(target)
-        for upstream in tuple(shelf.idle) if shelf is not None else ():
-            upstream.transport.abort()
+        if shelf is not None:
+            for upstream in shelf.idle:
+                upstream.transport.abort()
+            shelf.idle.clear()
 
     def take(self, target: Target) -> Upstream | None:
         """An idle connection, if there is one that the service has neither closed nor spoken on.

@@ -145,8 +145,9 @@ class Upstream(asyncio.Protocol):
         reply, known = self._remembered, self._known
         if self._held or len(data) - len(known) != reply.length:
             return False
-        client.sent += len(data)
-        client.transport.write(reply.ready + data[len(known) :])
+        whole = reply.ready + data[len(known) :]
+        client.sent += len(whole)
+        client.transport.write(whole)
         self.client = None
         if client.paused:
             self.transport.resume_reading()  # the next client must not inherit the slowness of this one
@@ -198,12 +199,14 @@ class Upstream(asyncio.Protocol):
     def _answer(self, client: Exchange, reply: Reply, data: bytes, end: int) -> None:
         if not reply.keep:
             self._keep = False
-        if client.plain and reply.ready and reply.length == len(data) - end and not reply.bodiless:
+        plain = client.plain
+        if (plain or client.parting) and reply.ready and reply.length == len(data) - end and not reply.bodiless:
             if self._keep and end <= MOST_REMEMBERED:
                 self._known, self._remembered = data[:end], reply
-            client.begin(reply.status)
-            client.sent += len(data)
-            client.transport.write(reply.ready + data[end:])
+            client.begin(reply.status, keep=plain)
+            head = reply.ready if plain else reply.parting
+            client.sent += len(head) + len(data) - end
+            client.transport.write(head + data[end:])
             self._finish(client, b"")
         else:
             self._begin(client, reply, data[end:])
