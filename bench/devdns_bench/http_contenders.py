@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -61,9 +62,8 @@ def free_port() -> int:
 
 @contextmanager
 def started(core: int, port: int, *command: str) -> Iterator[int]:
-    """A server on `core`, once it listens; ended at the end. Its output goes nowhere unless it does not start."""
-    log = subprocess.DEVNULL
-    process = subprocess.Popen(["taskset", "-c", str(core), *command], stdout=log)  # noqa: S603, S607 # our own command lines
+    """A server on `core`, once it listens; ended at the end."""
+    process = subprocess.Popen(["taskset", "-c", str(core), *command], stdout=subprocess.DEVNULL)  # noqa: S603, S607 # our own command lines
     try:
         wait_for(port, process)
         yield process.pid
@@ -89,10 +89,10 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def version_of(*command: str) -> str:
-    """The line in which a program says its version."""
+    """The version that a program says it has."""
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 # our own command line
-    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if any(map(str.isdigit, line))]
-    return lines[0] if lines else ""
+    found = re.search(r"\b[0-9]+\.[0-9]+\.[0-9]+\b", done.stdout + done.stderr)
+    return found[0] if found else ""
 
 
 def contenders(stack: ExitStack, folder: Path, service: int, core: int, routes: int) -> list[Contender]:

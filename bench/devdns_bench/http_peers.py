@@ -73,6 +73,11 @@ CADDY = """
 {{
   admin off
   auto_https off
+  persist_config off
+  storage file_system {folder}
+  log {{
+    output discard
+  }}
 }}
 http://{host}:{port} {{
   bind 127.0.0.1

@@ -66,6 +66,7 @@ class Client(Exchange):
         self.received += len(data)
         if self._state == LINGER:
             return
+        self._found = True
         try:
             if data == self._again and self._repeat():
                 return
@@ -80,6 +81,8 @@ class Client(Exchange):
         except Exception:  # the edge of a connection: whatever it was, the client gets an answer
             log.exception("request failed")
             self.crash()
+        finally:
+            self._found = False
 
     def eof_received(self) -> bool:
         """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""
@@ -105,7 +108,6 @@ class Client(Exchange):
 
     def resume_writing(self) -> None:
         self.paused = False
-        self._partner = None
         self.deadline = self._context.now + self._patience()
         if self._upstream is not None:
             self._upstream.transport.resume_reading()
@@ -247,7 +249,7 @@ class Client(Exchange):
         self._own_id = own_id = context.request_id()
         self._head = head = b"%b%b\r\n" % (self._stem, own_id)
         context.counters.reused += 1
-        upstream.resume(self)
+        upstream.carry(self)
         upstream.transport.write(head)
         return True
 
