@@ -121,6 +121,7 @@ class Api:
             "sources": sources,
             "routes": len(registry.table),
             "conflicts": len(conflicts),
+            "targets": [shapes.trouble_shape(each) for each in registry.sighted.troubles()[:MOST_PROBLEMS]],
             "problems": shapes.problems(sources, running, registry.refusals(), conflicts)[:MOST_PROBLEMS],
         }
         return answer(body)

@@ -10,6 +10,7 @@ import gc
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import time
 from typing import Any, Protocol
 
 import structlog
@@ -24,6 +25,7 @@ from devdns.control.loops import Address, loop
 from devdns.control.probes import Probes
 from devdns.control.recall import GRADUAL
 from devdns.control.shapes import change_shape, text
+from devdns.control.sighted import Sighted
 from devdns.control.sources import Sources
 from devdns.core.errors import DevdnsError, TargetRefused
 from devdns.core.frames import SLICE
@@ -105,6 +107,7 @@ class Registry:
         self.sources.note = self.history.note
         self.listeners: Callable[[], list[Address]] = list
         self.tell: Callable[[Change], None] = lambda _: None
+        self.sighted = Sighted()
         self._manual = manual
         self._file_provider = file_provider
         self.attached: dict[str, str] = {}
@@ -173,7 +176,8 @@ class Registry:
         route = find(question, self.table)
         checks = await check_all(route.targets) if route else ()
         beaten = self.store.beaten(route.claim) if route else ()
-        facts = Facts(self.zones, beaten, tuple(self.refusals()), self.troubles())
+        seen = self.sighted.of(route.targets) if route else ()
+        facts = Facts(self.zones, beaten, tuple(self.refusals()), self.troubles(), seen, time())
         return explain(question, self.table, facts, checks)
 
     def manual_route(self, claim: Claim) -> Route | None:

@@ -16,6 +16,7 @@ from devdns.control.rates import WINDOW, Rate
 from devdns.control.sources import Source
 from devdns.core.frames import SLICE
 from devdns.core.routes import Change, Conflict, Route, RouteTable
+from devdns.core.sightings import Trouble
 from devdns.core.sources import Refusal
 from devdns.core.whence import trouble, whence
 
@@ -77,6 +78,17 @@ def source_shape(source: Source) -> Json:
     }
 
 
+def trouble_shape(trouble: Trouble) -> Json:
+    """A target that takes no connection, as the proxies see it."""
+    return {
+        "target": trouble.target,
+        "breaker": "open" if trouble.open else "closed",
+        "reason": trouble.reason,
+        "since": trouble.since,
+        "waiting": trouble.waiting,
+    }
+
+
 def change_shape(change: Change, port: int) -> Json:
     """A change: names that left, routes that came or changed."""
     return {
@@ -124,6 +136,7 @@ def explanation_shape(found: Explanation, port: int) -> Json:
         "checks": msgspec.to_builtins(found.checks),
         "beaten": [route_shape(route, port) for route in found.beaten],
         "refusals": [refusal_shape(source, each) for source, each in found.refusals],
+        "seen": [trouble_shape(each) for each in found.seen],
         "hint": found.hint,
         "lines": list(found.lines),
     }

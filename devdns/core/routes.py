@@ -204,6 +204,10 @@ class Change(Struct, frozen=True, tag="change"):
     def __bool__(self) -> bool:
         return bool(self.removed or self.added)
 
+    def hosts(self) -> frozenset[str]:
+        """The hosts whose routes are other ones after it."""
+        return frozenset((*(claim.host for claim in self.removed), *(route.host for route in self.added)))
+
 
 Shards = tuple[dict[str, tuple[Route, ...]], ...]
 

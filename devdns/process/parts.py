@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from devdns.core.errors import UsageRefused
 from devdns.core.figures import Family
 from devdns.core.frames import Figures, TableView
 from devdns.core.settings import Config
+from devdns.core.sightings import Sightings
 from devdns.process.inherit import Inherited, Named, by_place
 from devdns.process.link import Link
 
@@ -101,10 +103,16 @@ class Follower:
         self._path = environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock")
         self._task: asyncio.Task[None] | None = None
 
-    async def follow(self, part: str, families: Callable[[], tuple[Family, ...]]) -> None:
-        """Returns once the first whole table is there. `families` gives what the part counts."""
+    async def follow(
+        self,
+        part: str,
+        families: Callable[[], tuple[Family, ...]],
+        sightings: Callable[[str], Sightings] | None = None,
+    ) -> None:
+        """Returns once the first whole table is there. `families` gives what the part counts, `sightings` what it sees in one life."""
         life = uuid4().hex
-        link = Link(self.view, self._path, lambda: Figures(part, families(), life))
+        seen = None if sightings is None else partial(sightings, life)
+        link = Link(self.view, self._path, lambda: Figures(part, families(), life), sightings=seen)
         self._task = asyncio.create_task(link.run())
         await link.ready.wait()
 
@@ -159,7 +167,7 @@ class ProxyPart(Follower):
         self._proxy = Proxy(self.view, environ.get("DEVDNS_WEB", "web.sock"))
 
     async def start(self) -> None:
-        await self.follow("proxy", self._proxy.families)
+        await self.follow("proxy", self._proxy.families, self._proxy.sightings)
         path = self.view.hello.config.http.access_log if self.view.hello else ""
         if path:
             try:

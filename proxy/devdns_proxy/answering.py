@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from devdns.core.routes import Route
+from devdns.core.routes import Route, Target
 from devdns_proxy import refusals
 from devdns_proxy.counters import LEFT, NO_ROUTE, Tally
 from devdns_proxy.endings import Ending, How
@@ -52,6 +52,7 @@ class Answering(asyncio.Protocol):
         "_held",
         "_keep",
         "_left",
+        "_ours",
         "_own_id",
         "_partner",
         "_reading",
@@ -89,6 +90,7 @@ class Answering(asyncio.Protocol):
         self._route: Route | None = None
         self._begun = 0
         self._reason = ""
+        self._ours = False
         self._since = 0.0
         self._tallied: object = self  # the route that `_tally` is of: no route yet
         self.received = self.sent = 0
@@ -123,6 +125,10 @@ class Answering(asyncio.Protocol):
 
     def retire(self) -> None:
         """The proxy stops: an idle connection closes now, a busy one after its response."""
+        raise NotImplementedError
+
+    def part(self, targets: frozenset[Target]) -> None:
+        """These targets have changed hands: a request that waits for the answer of one gets none from it, or not for long."""
         raise NotImplementedError
 
     # The response, as told by the upstream
@@ -170,6 +176,7 @@ class Answering(asyncio.Protocol):
 
     def truncate(self) -> None:
         """The response broke off: the connection ends before it looks complete."""
+        self._failed(502, "its response broke off")
         self._end("cut")
         self._state = LINGER
         self._upstream = None
@@ -250,7 +257,12 @@ class Answering(asyncio.Protocol):
 
     def _fail(self, reason: str, *, timed_out: bool = False) -> None:
         if self._route is not None and not self.transport.is_closing():
-            self._answer(refusals.unreachable(self._route, self._path(), reason, timed_out=timed_out))
+            problem = refusals.unreachable(self._route, self._path(), reason, self._waited(), timed_out=timed_out)
+            self._answer(problem)
+
+    def _waited(self) -> float:
+        """Seconds that the request in hand has been held for its route."""
+        raise NotImplementedError
 
     def _answer(self, problem: Problem) -> None:
         """Answers the request in hand with a problem; the connection lives on if its body is already here."""
@@ -258,12 +270,21 @@ class Answering(asyncio.Protocol):
             self._skip_body()
         self._let_go()
         keep = self.may_keep()
+        self._failed(problem.status, problem.detail or problem.title)
         self._reason = problem.detail or problem.title
         self.begin(problem.status, keep=keep)
         bodiless = self.method == b"HEAD"
-        problem = replace(problem, request_id=self._known_id().decode())
+        again = problem.retry_after is not None and self.method == b"GET"
+        problem = replace(problem, request_id=self._known_id().decode(), reload=again)
         self._write(rendered(problem, self._block, self._context.date, keep=keep, bodiless=bodiless))
+        self._ours = True
         self.finish()
+        self._ours = False
+
+    def _failed(self, status: int, reason: str) -> None:
+        """Keeps in mind what could not be done for a route."""
+        if status >= 500 and self._route is not None:
+            self._context.failures.note(self._route.name, status, reason)
 
     def _skip_body(self) -> None:
         """Discards what has come of a body that nobody wants; if that is all of it, the next request can be found."""

@@ -87,7 +87,7 @@ class Client(Exchange):
     def eof_received(self) -> bool:
         """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""
         self._left = True
-        if self._state != BUSY:
+        if self._state != BUSY or self._place is not None:
             return False
         self._context.loop.call_later(self._context.limits.leave_time, self.transport.abort)
         return self._body is None or self._upstream is None
@@ -308,7 +308,20 @@ class Client(Exchange):
     def _proceed(self) -> None:
         self.deadline = self._context.now + self._context.limits.idle_time
         if self._held:
+            if self._ours:
+                self._context.loop.call_soon(self._resume)
+                return
             self._pump()
+        if not self._reading:
+            self.steer()
+        if self._left and self._state == READY:
+            self.transport.close()
+
+    def _resume(self) -> None:
+        """Goes on with what was sent ahead of an answer of our own: thousands of those must not stand on each other's shoulders."""
+        if self.transport.is_closing():
+            return
+        self.data_received(b"")
         if not self._reading:
             self.steer()
         if self._left and self._state == READY:
@@ -334,8 +347,12 @@ class Client(Exchange):
             self.deadline = self._context.now + self._context.limits.stall_time
         elif self._state == READY and self._held:
             self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
+        elif self._place is not None:
+            self._hold_over()
         elif self._state != BUSY or self.paused or self._begun:
             self.transport.abort()
+        elif self._upstream is not None and self._forsaken():
+            self._abandon(self._upstream)
         elif self._body is not None and self._reading:
             self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))
         else:
@@ -371,3 +388,8 @@ class Client(Exchange):
         self.plain = self.parting = False
         if self._state == READY:
             self.transport.close()
+        elif self._place is not None:
+            self._turn_away()
+
+    def deaf(self) -> bool:
+        return not self._reading

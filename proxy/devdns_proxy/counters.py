@@ -55,7 +55,8 @@ class Counters:
     """Totals of one process. `clients` and `tunnels` (both ends of each) are open and count for themselves.
 
     `tallies` is by a route's name (host and prefix), `reused` counts requests that found an idle connection to their service, `waited` those that had to wait for one,
-    `tunnels` and `connections` what there was in all.
+    `tunnels` and `connections` what there was in all. `held` requests had to wait for their route: they were `released`, `given_up` by
+    their clients, or answered because the wait was `over`. Breakers of targets are `opened` and `mended`.
     """
 
     __slots__ = (
@@ -65,6 +66,12 @@ class Counters:
         "_tunnels",
         "connections",
         "dials",
+        "given_up",
+        "held",
+        "mended",
+        "opened",
+        "over",
+        "released",
         "retries",
         "reused",
         "tallies",
@@ -83,12 +90,18 @@ class Counters:
         self.reused = 0
         self.waited = 0
         self.retries = 0
+        self.held = self.released = self.given_up = self.over = 0
+        self.opened = self.mended = 0
         self.tallies: dict[str, Tally] = {}
 
     @property
     def in_flight(self) -> int:
         """Requests in hand now; tunnels are none."""
         return sum(each.in_hand for each in self._clients)
+
+    @property
+    def held_now(self) -> int:
+        return self.held - self.released - self.given_up - self.over
 
     @property
     def open_connections(self) -> int:

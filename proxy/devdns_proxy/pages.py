@@ -85,7 +85,12 @@ def _html(problem: Problem, port: int | None) -> bytes:
     if problem.live:
         body += element("h2", _heading(problem)) + items(_linked(name, port) for name in problem.live[:MOST_LISTED])
     foot = f"devdns, status {problem.status}" + (f", request {problem.request_id}" if problem.request_id else "")
-    return document(f"{problem.status} {problem.title}", body + f"<p>{element('small', foot)}</p>")
+    return document(f"{problem.status} {problem.title}", body + f"<p>{element('small', foot)}</p>", _reload(problem))
+
+
+def _reload(problem: Problem) -> str:
+    """Lets a browser ask again by itself, without a script; what is held for it comes at once when the route is back."""
+    return f'<meta http-equiv="refresh" content="{problem.retry_after}">' if problem.reload else ""
 
 
 def _mend(line: Mend, port: int | None) -> str:

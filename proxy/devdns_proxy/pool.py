@@ -5,6 +5,7 @@ A connection is in the pool or carries one request, never both.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import structlog
@@ -61,9 +62,26 @@ class Pool:
         line = self.lines.get(target)
         return target in self._avoided, busy + (len(line) if line is not None else 0)
 
-    def avoid(self, target: Target) -> None:
-        """A dial has failed: the other targets of its routes come first for a while."""
-        self._avoided[target] = self._context.now + self._context.limits.avoid_time
+    def avoid(self, target: Target, *, for_good: bool = False) -> None:
+        """A dial has failed: the other targets of its routes come first, for a while or until it is forgiven."""
+        if not (target in self._avoided and self._avoided[target] == inf):
+            self._avoided[target] = inf if for_good else self._context.now + self._context.limits.avoid_time
+
+    def forgive(self, target: Target) -> None:
+        """It is as good as the others again."""
+        self._avoided.pop(target, None)
+
+    def known(self) -> set[Target]:
+        """The targets that there are connections to, or that somebody waits for."""
+        return {*self._shelves, *self.lines}
+
+    def let_go(self, target: Target) -> list[Exchange]:
+        """The target is another's now: no connection to it is used again. Returns who waited for one."""
+        shelf = self._shelves.get(target)
+        for upstream in tuple(shelf.idle) if shelf is not None else ():
+            upstream.transport.close()
+        line = self.lines.get(target)
+        return line.clear() if line is not None else []
 
     def distrust(self, target: Target) -> None:
         """It has sent bytes that nobody asked for: what it sends next could be taken for the answer to another request.
@@ -148,7 +166,6 @@ class Pool:
             shelf = self._shelves[upstream.target] = Shelf()
         shelf.open += 1
         upstream.shelf = shelf
-        self._avoided.pop(upstream.target, None)
 
     def drop(self, upstream: Upstream) -> None:
         """Forgets a connection that closed, or became a tunnel."""

@@ -10,11 +10,13 @@ from aiohttp import web
 
 from devdns.core.figures import Family
 from devdns.core.frames import TableView
+from devdns.core.sightings import Sightings
 from devdns_proxy import figures, own
 from devdns_proxy.access_log import AccessLog
 from devdns_proxy.client import Client
 from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
+from devdns_proxy.failures import troubles
 from devdns_proxy.limits import Limits
 from devdns_proxy.own_wire import connections
 from devdns_proxy.unix_targets import siblings
@@ -52,6 +54,12 @@ class Proxy:
         """What `/metrics` shows; nothing before `start`."""
         counted = figures.families(self._context.counters) if self._context is not None else ()
         return counted + (self._log.families() if self._log is not None else ())
+
+    def sightings(self, life: str) -> Sightings:
+        """What is seen of services, as control is told it."""
+        if self._context is None:
+            return Sightings("proxy", life=life)
+        return Sightings("proxy", troubles(self._context), tuple(self._context.failures), life)
 
     def log_requests(self, path: str) -> None:
         """Before `start`: from then on every request has a line in the file. Raises OSError when it cannot be opened."""
