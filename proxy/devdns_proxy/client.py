@@ -66,6 +66,7 @@ class Client(Exchange):
         self.received += len(data)
         if self._state == LINGER:
             return
+        self._found = True
         try:
             if data == self._again and self._repeat():
                 return
@@ -80,6 +81,8 @@ class Client(Exchange):
         except Exception:  # the edge of a connection: whatever it was, the client gets an answer
             log.exception("request failed")
             self.crash()
+        finally:
+            self._found = False
 
     def eof_received(self) -> bool:
         """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""
@@ -105,7 +108,6 @@ class Client(Exchange):
 
     def resume_writing(self) -> None:
         self.paused = False
-        self._partner = None
         self.deadline = self._context.now + self._patience()
         if self._upstream is not None:
             self._upstream.transport.resume_reading()
@@ -141,9 +143,11 @@ class Client(Exchange):
         try:
             while self._held and self._state == READY and not self.paused:
                 data = self._held
-                line = REQUEST_LINE.match(data)
-                if line is not None and not self._scanned and len(data) <= MAX_RECALL and self._recall(line, data):
-                    continue
+                line, block = REQUEST_LINE.match(data), b""
+                if line is not None and not self._scanned and len(data) <= MAX_RECALL:
+                    block = data[line.end() :]
+                    if self._recall(line, block, data):
+                        continue
                 found = HEAD_END.search(data, self._scanned)
                 if found is None:
                     self._wait_for_head()
@@ -152,7 +156,7 @@ class Client(Exchange):
                 if line is None or line.end() > self._context.limits.request_line:
                     self._skip_or_refuse(data, found.end())
                 else:
-                    self._read_head(line, data, found.end())
+                    self._read_head(line, data, found.end(), block)
         except HeadRefused as refused:
             self._refuse(refusals.refused_head(refused))
 
@@ -179,10 +183,10 @@ class Client(Exchange):
         if end - max(line, 0) > limits.request_head:
             raise HeadRefused(431, f"the header block is over {limits.request_head} bytes")
 
-    def _recall(self, line: re.Match[bytes], data: bytes) -> bool:
+    def _recall(self, line: re.Match[bytes], block: bytes, data: bytes) -> bool:
         """Takes `data` for a request whose field block is remembered, and nothing after it; False when it is not.
 
-        This is safe, and needs no search for the end of the head: what is in the memo is the block up to its first empty line,
+        `block` is all of it after the request line. This is safe, and needs no search for the end of the head: what is in the memo is the block up to its first empty line,
         so data that equals it ends there too; everything else its meaning depends on is in the key; and the request line
         has just passed the check that every request line passes. Heads that carry more than a plain request (absolute
         form, CONNECT, Upgrade, Expect, a body) are never put in, so they are never found. The same holds for the last one that this
@@ -190,7 +194,6 @@ class Client(Exchange):
         """
         context = self._context
         method, target, minor = line.groups()
-        block = data[line.end() :]
         if target[0] != SLASH or line.end() > context.limits.request_line:
             return False
         again = False
@@ -246,17 +249,19 @@ class Client(Exchange):
         self._own_id = own_id = context.request_id()
         self._head = head = b"%b%b\r\n" % (self._stem, own_id)
         context.counters.reused += 1
-        upstream.resume(self)
+        upstream.carry(self)
         upstream.transport.write(head)
         return True
 
-    def _read_head(self, line: re.Match[bytes], data: bytes, end: int) -> None:
-        """Reads the head `data[:end]`; what follows waits, or is its body."""
+    def _read_head(self, line: re.Match[bytes], data: bytes, end: int, unknown: bytes) -> None:
+        """Reads the head `data[:end]`; what follows waits, or is its body. `unknown` is a block that was not remembered."""
         self._check_sizes(data, end)
-        context, block = self._context, data[line.end() : end]
+        context, meaning = self._context, None
         method, target, minor = line.groups()
+        block = unknown if end == len(data) and unknown else data[line.end() : end]
         key = (self._where, method, minor, block)
-        meaning = context.heads.get(key) if target[0] == SLASH else None
+        if block is not unknown and target[0] == SLASH:
+            meaning = context.heads.get(key)
         if meaning is None:
             meaning = read_block(block, minor, context.origin(self._address))
             sent = form(method, target, meaning.authority)
@@ -285,13 +290,8 @@ class Client(Exchange):
         self._state, self._begun, self._retries, self._route, self._own_id = BUSY, 0, 0, None, b""
         self._since = monotonic()
         self._body = Chunked() if meaning.chunked else Sized(meaning.length) if meaning.length else None
-        self.plain = (
-            meaning.keep
-            and self._body is None
-            and self.minor == b"1"
-            and self.method != b"HEAD"
-            and not context.draining
-        )
+        plain = self._body is None and self.minor == b"1" and self.method != b"HEAD" and not context.draining
+        self.plain, self.parting = plain and meaning.keep, plain and not meaning.keep
         self.deadline = context.now + context.limits.reply_time
         self._dispatch()
 
@@ -385,7 +385,7 @@ class Client(Exchange):
         self._context.crowds.leave(self, self._address)
 
     def retire(self) -> None:
-        self.plain = False
+        self.plain = self.parting = False
         if self._state == READY:
             self.transport.close()
         elif self._place is not None:

@@ -53,8 +53,9 @@ class Proxy:
 
     def families(self) -> tuple[Family, ...]:
         """What `/metrics` shows; nothing before `start`."""
-        counted = figures.families(self._context.counters) if self._context is not None else ()
-        return counted + (self._log.families() if self._log is not None else ())
+        context, log = self._context, self._log
+        counted = figures.families(context.counters) + figures.of_pool(context.pool) if context is not None else ()
+        return counted + (log.families() if log is not None else ())
 
     def sightings(self, life: str) -> Sightings:
         """What is seen of services, as control is told it."""
