@@ -67,6 +67,7 @@ class Control:
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
         self.registry.sighted = self._snapshots.sighted
+        self.registry.sighted.failed = self.registry.history.failed
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
         self._faults = FaultBoard(self._snapshots.publish_aside)
         self._snapshots.publish_aside(Faults())  # a follower may still hold those of a control before this one

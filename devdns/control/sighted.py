@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from time import time
 
 from msgspec.structs import replace
 
 from devdns.core.routes import Target
 from devdns.core.sightings import Failure, Sightings, Trouble
 
+#: Followers, also ended ones, whose counts are kept: one that only lost its connection tells the same again.
+MOST_LIVES = 32
+
 
 class Sighted:
-    """The last word of each follower."""
+    """The last word of each follower. `failed` hears how many more requests of a route failed, and why the last one did."""
 
     def __init__(self) -> None:
         self._by: dict[Hashable, Sightings] = {}
+        self._counts: dict[tuple[str, str], dict[str, int]] = {}
+        self._since = time()
+        self.failed: Callable[[str, int, str], None] = lambda *_: None
 
     def hear(self, who: Hashable, seen: Sightings) -> None:
         """Takes a follower's word in place of its last one."""
         self._by[who] = seen
+        before = self._counts.pop((seen.part, seen.life), {})
+        self._counts[seen.part, seen.life] = {failure.route: failure.count for failure in seen.failures}
+        if len(self._counts) > MOST_LIVES:
+            del self._counts[next(iter(self._counts))]
+        for failure in seen.failures:
+            more = failure.count - before.get(failure.route, 0)
+            if more > 0 and failure.at >= self._since:  # else it was told to a control before this one
+                self.failed(failure.route, more, f"{failure.status}: {failure.reason}")
 
     def leave(self, who: Hashable) -> None:
         self._by.pop(who, None)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from docker.models.containers import Container
@@ -92,7 +94,12 @@ def kill(container: Container, stamps: Path) -> None:
 
 def note(word: str, container: Container, stamps: Path) -> None:
     """Stamps an up or a down in its place."""
-    probe_backend.stamp(str(stamps), word, nonce(container))
+    stamp(stamps, word, nonce(container))
+
+
+def stamp(stamps: Path, word: str, identity: str) -> None:
+    """A line that the backend itself does not write."""
+    probe_backend.stamp(str(stamps), word, identity)
 
 
 def note_end(container: Container, stamps: Path) -> threading.Thread:
@@ -114,8 +121,19 @@ def _pid(container: Container) -> int:
     return int(container.attrs["State"]["Pid"])
 
 
+def running(words: Collection[str]) -> Iterator[tuple[int, str]]:
+    """(process id, identity) of the backends of these identities, in containers or not."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (
+                entry.name.isdigit()
+                and (said := (entry / "cmdline").read_bytes().decode(errors="replace").split("\0"))[2:3]
+            ):
+                yield from ((int(entry.name), word) for word in said if word in words)
+
+
 def ups_and_downs(stamps: Path) -> list[tuple[float, str, str]]:
-    """(monotonic seconds, up or down, identity) in order of time."""
+    """(monotonic seconds, word, identity) in order of time: `up`, `down` when it is told to stop, `gone` when its process has ended."""
     lines = stamps.read_text().splitlines() if stamps.exists() else []
     return sorted((float(at), word, who) for word, at, who in (line.split() for line in lines))
 
@@ -124,6 +142,8 @@ def downtimes(stamps: Path, since: float) -> list[tuple[float, float]]:
     """When none of the scene's backends served, in monotonic seconds, after `since`; the last may still last."""
     found, there, began = [], set[str](), None
     for at, word, who in ups_and_downs(stamps):
+        if word == "gone":
+            continue
         there = there | {who} if word == "up" else there - {who}
         if there and began is not None:
             found.append((began, at))
@@ -131,3 +151,14 @@ def downtimes(stamps: Path, since: float) -> list[tuple[float, float]]:
     if began is not None:
         found.append((began, time.monotonic()))
     return [(first, last) for first, last in found if last > since]
+
+
+def deaths(stamps: Path, at_least: float) -> list[tuple[float, float]]:
+    """From each word to stop until the process was gone with its sockets; `at_least` so many seconds."""
+    every = ups_and_downs(stamps)
+    ends = [(at, who) for at, word, who in every if word == "gone"]
+    falls = [(at, who) for at, word, who in every if word == "down"]
+    return [
+        (fall, max(fall + at_least, min((at for at, name in ends if name == who and at >= fall), default=fall)))
+        for fall, who in falls
+    ]

@@ -6,12 +6,13 @@ What it may cost: the backends' own downtime, and a little more.
 
 import asyncio
 import functools
+import os
 import secrets
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +31,10 @@ LEAD, TAIL = 30, 60  # requests that must go well before the change, and after i
 BOUND = 25.0  # seconds until a turn must be over
 PATIENCE = 20.0  # above the time for which requests are held
 IN_FLIGHT = {"post_written_lost", "truncated"}
-DYING = 0.02  # seconds from the word to stop until the process and its sockets are gone
+DYING = 0.01  # seconds for which a request may be on its way to a process that is gone
+
+
+Change = Callable[[], object]
 
 
 @dataclass
@@ -39,10 +43,9 @@ class Turn:
 
     probe: Probe
     slack: float = 0.0  # seconds of downtime that no backend knows of: a health check's interval
-    dying: float = DYING
     changed: float = 0.0
     down: list[tuple[float, float]] = field(default_factory=list)
-    deaths: list[float] = field(default_factory=list)
+    deaths: list[tuple[float, float]] = field(default_factory=list)  # from the word to stop until the process was gone
 
     def excuse(self, row: Row) -> bool:
         """It was with a backend when that went down, and its response had begun or it may not be sent again.
@@ -51,7 +54,7 @@ class Turn:
         """
         sent, ended = self.probe.began + row.sent, self.probe.began + row.ended
         lost = row.outcome in IN_FLIGHT or (row.method == "POST" and row.status in {502, 504})
-        return lost and any(sent < death + self.dying and death < ended for death in self.deaths)
+        return lost and any(sent < gone and told < ended for told, gone in self.deaths)
 
     def failures(self) -> list[Row]:
         return [row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row)]
@@ -117,6 +120,7 @@ class Scene:
         self._around = around
         self.known: set[str] = set()  # the identities that may answer
         self.done: list[Turn] = []
+        self._attended: set[int] = set()  # process ids
 
     def beside(self, name: str) -> "Scene":
         """Another one, of another name, in the same surroundings."""
@@ -157,7 +161,22 @@ class Scene:
         before = self.ups()
         made = await self.call(change, *args, **options)
         await until(lambda: self.ups() > before)
+        self._attend()
         return made
+
+    def _attend(self) -> None:
+        """Notes the end of each backend's process as the kernel tells it, so that what was in flight then is known."""
+        for pid, word in apps.running(self.known):
+            if pid not in self._attended:
+                self._attended.add(pid)
+                with suppress(OSError):
+                    ends = os.pidfd_open(pid)
+                    asyncio.get_running_loop().add_reader(ends, self._gone, ends, word)
+
+    def _gone(self, ends: int, word: str) -> None:
+        asyncio.get_running_loop().remove_reader(ends)
+        os.close(ends)
+        apps.stamp(self.stamps, "gone", word)
 
     async def leads_to(self, place: str) -> None:
         """Waits until devdns says that the scene's route leads there."""
@@ -166,10 +185,12 @@ class Scene:
                 pass
 
     @asynccontextmanager
-    async def out(self, container: Container) -> AsyncIterator[None]:
-        """Inside, the container does not serve, and cannot tell so itself."""
+    async def out(self, container: Container, *, lost: bool = False) -> AsyncIterator[None]:
+        """Inside, the container does not serve, and cannot tell so itself. `lost`: what was on its way to it is."""
         apps.note("down", container, self.stamps)
         yield
+        if lost:
+            apps.note("gone", container, self.stamps)
         apps.note("up", container, self.stamps)
 
     async def call(self, function, *args, **options):
@@ -180,20 +201,22 @@ class Scene:
         """How often a backend of this scene has come up."""
         return sum(word == "up" for _, word, _ in apps.ups_and_downs(self.stamps))
 
-    async def turns(self, slack: float = 0.0, dying: float = DYING) -> AsyncIterator[Turn]:
-        """Yields a turn whose probe runs well, `repeats` times; going on means that the change is made."""
+    async def turns(self, slack: float = 0.0, fresh: Change | None = None) -> AsyncIterator[Turn]:
+        """Yields a turn whose probe runs well, `repeats` times; going on means that the change is made. `fresh` is done before each."""
         place = Place(*self.stack.http, f"{self.name}.dev.test")
         for _ in range(self.repeats):
+            if fresh is not None:
+                await self.back(fresh)
             await self._serves(place)
             async with Probe(place, (), rate=RATE, patience=PATIENCE) as probe:
                 probe.expected = self.known
-                turn = Turn(probe, slack, dying)
+                turn = Turn(probe, slack)
                 await self._well(probe, LEAD)
                 turn.changed = time.monotonic()
                 yield turn
                 await self._well(probe, TAIL)
             turn.down = apps.downtimes(self.stamps, probe.began)
-            turn.deaths = [at for at, word, _ in apps.ups_and_downs(self.stamps) if word == "down"]
+            turn.deaths = apps.deaths(self.stamps, DYING)
             self.done.append(turn)
 
     async def _serves(self, place: Place) -> None:

@@ -11,7 +11,7 @@ from docker.models.containers import Container
 from support import apps
 from support.change import Scene, Turn, together
 from support.engine import address, nonce, published
-from support.ports import free_port
+from support.ports import lasting_port
 from support.waiting import until
 
 GRACEFUL = {"flags": ("--stop", "graceful", "--takes", "0.02")}
@@ -62,9 +62,9 @@ async def replaced(scene: Scene) -> None:
 
 
 async def killed(scene: Scene) -> None:
-    """SIGKILL to the process; the engine starts it again by its policy."""
+    """SIGKILL to the process; the engine starts it again by its policy, at once if it had not failed before."""
     api = await scene.start(restart_policy={"Name": "always"})
-    async for _ in scene.turns():
+    async for _ in scene.turns(fresh=api.restart):
         await scene.back(apps.kill, api, scene.stamps)
 
 
@@ -112,13 +112,16 @@ async def paused(scene: Scene) -> None:
 
 
 async def replugged(scene: Scene) -> None:
-    """Joined to another network and taken from the one it was in, whose address falls silent with what was on its way."""
+    """Joined to another network and taken from the one it was in, whose address falls silent with what was on its way.
+
+    Nobody tells the one who waits: the kernel finds out within about a second.
+    """
     networks = [await scene.call(scene.engine.network, f"{scene.name}-{number}") for number in (1, 2)]
     api = await scene.start(network_mode=networks[0].name)
-    async for _ in scene.turns(dying=0.1):  # when exactly, only the engine knows
+    async for _ in scene.turns(slack=1.5):
         old, new = networks
         await scene.call(new.connect, api)
-        async with scene.out(api):
+        async with scene.out(api, lost=True):
             await scene.call(old.disconnect, api)
         networks = [new, old]
 
@@ -138,14 +141,16 @@ async def edited(scene: Scene) -> None:
 async def swapped(scene: Scene) -> None:
     """Two services go, and each is made anew on the port, and where the engine gives it the address, of the other."""
     other = scene.beside("too")
-    one, two, ports = await scene.start(8000), await other.start(9000), (8000, 9000)
+    places = [(8000, lasting_port()), (9000, lasting_port())]
+    one, two = [
+        await each.start(port, published=there) for each, (port, there) in zip((scene, other), places, strict=True)
+    ]
     async for _ in together(scene.turns(), other.turns()):
-        places = [published(each, f"{port}/tcp") for each, port in zip((one, two), ports, strict=True)]
         await scene.remove(one)
         await other.remove(two)
-        ports = ports[::-1]
-        two = await other.start(ports[1], published=places[0])
-        one = await scene.start(ports[0], published=places[1])
+        places.reverse()
+        two = await other.start(places[1][0], published=places[1][1])
+        one = await scene.start(places[0][0], published=places[0][1])
     scene.done += other.done
 
 
@@ -167,7 +172,7 @@ async def crashed(scene: Scene) -> None:
 
 async def respawned(scene: Scene) -> None:
     """A server on this machine ends, and is started again where it was."""
-    port = free_port()
+    port = lasting_port()
     api = await scene.spawn(port)
     scene.routes.write(**{scene.name: str(port)})
     async for _ in scene.turns():
@@ -177,11 +182,11 @@ async def respawned(scene: Scene) -> None:
 
 async def rehomed(scene: Scene) -> None:
     """A server on this machine ends, and is started on another port, which the file says by then."""
-    port = free_port()
+    port = lasting_port()
     api = await scene.spawn(port)
     scene.routes.write(**{scene.name: str(port)})
     async for _ in scene.turns():
-        port = free_port()
+        port = lasting_port()
         await scene.call(apps.end, api)
         scene.routes.write(**{scene.name: str(port)})
         api = await scene.spawn(port)
@@ -190,7 +195,7 @@ async def rehomed(scene: Scene) -> None:
 async def exchanged(scene: Scene) -> None:
     """Two servers on this machine end, and each is started on the other's port once devdns knows."""
     other = scene.beside("too")
-    places = free_port(), free_port()
+    places = lasting_port(), lasting_port()
     apis = [await scene.spawn(places[0]), await other.spawn(places[1])]
     scene.routes.write(**{scene.name: str(places[0]), other.name: str(places[1])})
     async for _ in together(scene.turns(), other.turns()):

@@ -404,11 +404,12 @@ async def test_a_port_that_stays_dead_is_waited_for_once(dead):
         assert asyncio.get_running_loop().time() - started < 0.3 * 5
 
 
-async def test_a_breaker_never_denies_a_service_that_is_back(dead):
+async def test_a_breaker_never_denies_a_service_that_is_back(dead, monkeypatch):
+    monkeypatch.setattr("devdns_proxy.watches.FIRST", 60.0)  # nobody but a request may find out
+    monkeypatch.setattr("devdns_proxy.watches.MOST", 60.0)
     async with running(route("api", port_of(dead)), limits=Limits(refused_hold=0.0)) as proxy:
         assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
         [watch] = proxy.proxy.context.watches
-        watch._timer.cancel()  # nobody but a request may find out
         await until(lambda: not watch.fresh)
         async with listening_on(dead, replying(OK)), await proxy.connect() as wire:
             await wire.send(GET)
@@ -543,6 +544,43 @@ async def test_an_answer_of_a_service_that_is_down_is_not_waited_for(asked, star
             assert (await wire.rest()).startswith(start)
 
 
+async def test_a_service_that_is_back_elsewhere_before_its_time_is_over_gets_what_the_old_place_was_asked():
+    async with backend(silent) as service, backend(answering(OK)) as after:
+        limits = Limits(left_time=0.1)
+        async with running(route("api", service.port), limits=limits) as proxy, await proxy.connect() as wire:
+            await wire.send(LAST)
+            await until(lambda: service.seen)
+            proxy.route(restarting(service.port))
+            proxy.route(route("api", after.port))
+            assert (await wire.rest()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_service_that_is_back_where_it_was_may_take_its_time():
+    """What said that it goes down was a signal that it ignored, or a pause."""
+    going = asyncio.Event()
+
+    async def slow(self, wire):
+        self.seen.append(await wire.head())
+        await going.wait()
+        await wire.send(OK)
+
+    limits = Limits(left_time=0.0)
+    async with (
+        backend(slow) as service,
+        running(route("api", service.port), limits=limits) as proxy,
+        await proxy.connect() as wire,
+    ):
+        await wire.send(GET)
+        await until(lambda: service.seen)
+        context = proxy.proxy.context
+        proxy.route(restarting(service.port))
+        proxy.route(route("api", service.port))
+        ticked = context.now
+        await until(lambda: context.now > ticked + 0.2)
+        going.set()
+        assert (await wire.response())[1] == b"ok"
+
+
 async def test_a_response_that_has_begun_is_finished_whatever_the_table_says():
     going = asyncio.Event()
 
@@ -656,3 +694,13 @@ async def test_five_hundred_wait_at_once_and_all_are_answered():
             assert (await wire.response())[1] == b"ok"
         counters = proxy.proxy.counters
         assert (counters.held, counters.released, counters.given_up) == (500, 450, 50)
+
+
+@pytest.mark.parametrize("name", [b"unknown", b"api"])
+async def test_thousands_of_pipelined_requests_are_answered_by_ourselves(name):
+    count = 1_500
+    async with running(route("api", 1, state=State.UNHEALTHY)) as proxy, await proxy.connect() as wire:
+        await wire.send(GET.replace(b"api", name) * count)
+        heads = {(await wire.response())[0].split(b"\r\n")[0] for _ in range(count)}
+        assert len(heads) == 1
+        assert b" 500 " not in heads.pop()

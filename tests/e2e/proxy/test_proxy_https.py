@@ -231,7 +231,7 @@ def to(port, **options):
 async def forget(proxy):
     """Closes the idle connections, which were trusted when they were made; in TLS that takes an answer of nginx."""
     proxy.proxy.context.pool.close()
-    await until(lambda: not proxy.proxy.context.pool._open)
+    await until(lambda: not proxy.proxy.context.pool._shelves)
 
 
 @asynccontextmanager
