@@ -59,8 +59,8 @@ def _block(header: tuple[str, ...], rows: list[tuple[str, ...]], state: int) -> 
 
 def _target(row: Row) -> str:
     """A target that the proxies find closed."""
-    then = "requests fail at once" if row["breaker"] == "open" else f"{row['waiting']} requests wait"
-    return f"target  {clean(row['target'])} takes no connection, {then}: {clean(row['reason'])}"
+    then = "requests fail at once" if row["breaker"] == "open" else f"requests that wait: {row['waiting']}"
+    return f"target  {clean(row['target'])} takes no connection ({clean(row['reason'])}); {then}"
 
 
 def _process(row: Row) -> tuple[str, ...]:

@@ -230,12 +230,8 @@ def _check_lines(checks: tuple[Check, ...]) -> list[str]:
 def _seen_lines(facts: Facts) -> list[str]:
     """What the proxies do about targets that take no connection."""
     return [
-        f"{each.target} has refused requests for {max(0, facts.now - each.since):.0f} s ({each.reason}): "
-        + (
-            "its circuit breaker is open, requests fail at once"
-            if each.open
-            else f"{each.waiting} requests wait for it"
-        )
+        f"the proxy could not reach it for {max(0, facts.now - each.since):.0f} s: {each.reason}; "
+        + ("its circuit breaker is open: requests fail at once" if each.open else f"requests that wait: {each.waiting}")
         for each in facts.seen
     ]
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+
 from msgspec import Struct
+from msgspec.structs import replace
+
+#: Descriptors for everything but clients and services.
+OTHER_FILES = 64
 
 
 class Limits(Struct, frozen=True, gc=False):
@@ -35,3 +41,11 @@ class Limits(Struct, frozen=True, gc=False):
     distrust_time: float = 300.0
     pool_idle: float = 4.0
     pool_size: int = 64
+
+
+def fitting(limits: Limits, files: int) -> Limits:
+    """The same with no more connections of one client than `files`, the descriptors a process may have, serve: each needs two."""
+    if files == resource.RLIM_INFINITY:
+        return limits
+    most = max(1, (files - OTHER_FILES) // 2)
+    return replace(limits, connections_loopback=min(limits.connections_loopback, most))

@@ -205,5 +205,15 @@ class Pool:
                 upstream.transport.close()
             shelf.idle.clear()
 
+    @property
+    def open(self) -> int:
+        """Connections to services, idle or with a request; tunnels are none."""
+        return sum(self._open.values())
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a connection."""
+        return sum(map(len, self.lines.values()))
+
     def __len__(self) -> int:
         return sum(len(shelf.idle) for shelf in self._shelves.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from contextlib import suppress
 
@@ -17,7 +18,7 @@ from devdns_proxy.client import Client
 from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
 from devdns_proxy.failures import troubles
-from devdns_proxy.limits import Limits
+from devdns_proxy.limits import Limits, fitting
 from devdns_proxy.own_wire import connections
 from devdns_proxy.unix_targets import siblings
 
@@ -52,8 +53,9 @@ class Proxy:
 
     def families(self) -> tuple[Family, ...]:
         """What `/metrics` shows; nothing before `start`."""
-        counted = figures.families(self._context.counters) if self._context is not None else ()
-        return counted + (self._log.families() if self._log is not None else ())
+        context, log = self._context, self._log
+        counted = figures.families(context.counters) + figures.of_pool(context.pool) if context is not None else ()
+        return counted + (log.families() if log is not None else ())
 
     def sightings(self, life: str) -> Sightings:
         """What is seen of services, as control is told it."""
@@ -78,7 +80,8 @@ class Proxy:
         server = runner.server
         if server is None:
             raise RuntimeError("the application of our own names has no server")
-        context = self._context = Context(self._view, connections(server), self._limits, self._private)
+        limits = fitting(self._limits or Limits(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        context = self._context = Context(self._view, connections(server), limits, self._private)
         if self._log is not None:
             context.access = self._log.note
         context.start()

@@ -68,10 +68,12 @@ def test_explain_says_what_the_proxies_do():
     question = parse_question("web", zones)
     found = explain(question, table, Facts(zones, seen=(DOWN,), now=100.0))
     assert found.seen == (DOWN,)
-    line = "http://127.0.0.1:5173 has refused requests for 10 s (connection refused): its circuit breaker is open, requests fail at once"
+    line = (
+        "the proxy could not reach it for 10 s: connection refused; its circuit breaker is open: requests fail at once"
+    )
     assert line in found.lines
     found = explain(question, table, Facts(zones, seen=(HOPED,), now=100.0))
-    assert any("3 requests wait for it" in said for said in found.lines)
+    assert any("requests that wait: 3" in said for said in found.lines)
 
 
 def test_it_is_a_frame_and_its_texts_have_a_bound():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 from support.http_proxy import route
 
@@ -10,7 +12,7 @@ from devdns.core.routes import Change, RouteTable, State, Target
 from devdns_proxy.departures import moved
 from devdns_proxy.heads import Meaning
 from devdns_proxy.holding import bound, held_size, ways
-from devdns_proxy.limits import Limits
+from devdns_proxy.limits import Limits, fitting
 
 LIMITS = Limits(refused_hold=5.0)
 NEVER = 0.0
@@ -96,3 +98,8 @@ def test_targets_that_have_changed_hands(removed, added, targets):
 
 def test_where_it_is_not_known_what_changed_all_may_have():
     assert moved(at(1, 2), RouteTable(), RouteTable(), None) == at(1, 2)
+
+
+@pytest.mark.parametrize(("files", "most"), [(1_024, 480), (20_000, 8_192), (resource.RLIM_INFINITY, 8_192), (10, 1)])
+def test_a_client_gets_no_more_connections_than_there_are_descriptors_for(files, most):
+    assert fitting(Limits(), files).connections_loopback == most
