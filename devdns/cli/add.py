@@ -20,7 +20,13 @@ from devdns.cli.text import clean, say, style
 @option("--strip", is_flag=True, help="Take the path prefix off before the request goes on.")
 @option("--host", "host", metavar="HOST[:PORT]", envvar="DEVDNS_ROUTE_HOST", help="The Host the service is sent.")
 @option("--health", metavar="/PATH", help="Where the service says that it is well.")
-@option("--hold", metavar="TIME", help="How long a request waits for a service that starts, like 15s.")
+@option("--interval", metavar="TIME", help="How often it is asked there, like 10s.")
+@option(
+    "--hold",
+    metavar="TIME",
+    envvar="DEVDNS_ROUTE_HOLD",
+    help="How long a request waits for a service that starts, like 15s.",
+)
 @option("--timeout", metavar="TIME", help="How long the service may take, like 60s.")
 @json_option
 @common

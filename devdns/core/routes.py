@@ -40,6 +40,10 @@ class State(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+#: From what takes traffic, by what will soon, to what needs a hand.
+BEST = {state: place for place, state in enumerate(State)}
+
+
 class Target(Struct, frozen=True, gc=False, order=True):
     """Where requests go: an address and a port, or the path of a Unix socket (then `host` is empty and `port` 0)."""
 
@@ -108,13 +112,17 @@ def forbidden(address: IPv4Address | IPv6Address) -> bool:
 
 
 class Options(Struct, frozen=True, gc=False):
-    """How a route treats requests. Times in seconds; None means the default of the proxy."""
+    """How a route treats requests. Times in seconds; None means the default of the proxy, and of control for the probes.
+
+    `health` is the path that is probed, or `tcp` for a mere connect, `interval` how often while it is well.
+    """
 
     strip: bool = False
     host: str | None = None
     health: str | None = None
     hold: float | None = None
     timeout: float | None = None
+    interval: float | None = None
 
 
 class Route(Struct, frozen=True, gc=False, kw_only=True):
@@ -144,10 +152,13 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def pool(routes: Iterable[Route]) -> Route:
-    """Routes of one owner for one claim as a single one: the targets of the live ones, or of all when none is live."""
+    """Routes of one owner for one claim as a single one: the targets of those in the best state that any of them has.
+
+    So a replica that starts or restarts takes nothing from those that are live, and one that was given up on nothing from these.
+    """
     every = list(routes)
-    live = [route for route in every if route.state is State.LIVE]
-    chosen = live or every
+    best = min((route.state for route in every), key=BEST.__getitem__)
+    chosen = [route for route in every if route.state is best]
     targets = tuple(dict.fromkeys(target for route in chosen for target in route.targets))
     return chosen[0] if len(every) == 1 else replace(chosen[0], targets=targets)
 
@@ -168,6 +179,10 @@ class Change(Struct, frozen=True, tag="change"):
 
     def __bool__(self) -> bool:
         return bool(self.removed or self.added)
+
+    def hosts(self) -> frozenset[str]:
+        """The hosts whose routes are other ones after it."""
+        return frozenset((*(claim.host for claim in self.removed), *(route.host for route in self.added)))
 
 
 Shards = tuple[dict[str, tuple[Route, ...]], ...]

@@ -24,6 +24,7 @@ OPTIONS: dict[str, Kind] = {
     "health": HEALTH_PATH,
     "hold": SECONDS,
     "timeout": TIMEOUT,
+    "interval": TIMEOUT,
 }
 KNOWN = ["target", *OPTIONS]
 NO_OPTIONS = Options()

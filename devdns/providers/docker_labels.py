@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from devdns.core.errors import DevdnsError
-from devdns.core.kinds import HEALTH_PATH, HOST_FIELD, SECONDS, SWITCH, Kind, refuse
+from devdns.core.kinds import HEALTH_PATH, HOST_FIELD, SECONDS, SWITCH, TIMEOUT, Kind, refuse
 from devdns.core.names import Claim, Zones, parse_claim
 from devdns.core.routes import SCHEMES, Options
 from devdns.core.sources import Refusal
@@ -75,7 +75,8 @@ LABELS = {
             "the names: api, api.shop, api/v2, *.api or a full name inside a zone; several with commas",
         ),
         Label("port", PORT, "8000", "the port inside the container; needed when it offers several TCP ports"),
-        Label("health", HEALTH_PATH, "/healthz", "the path that tells whether the service is ready"),
+        Label("health", HEALTH_PATH, "/healthz", "the path that tells whether the service is ready and stays well"),
+        Label("interval", TIMEOUT, "10s", "how often that path is asked while the service is well"),
         Label("strip", SWITCH, "true", "the path prefix is taken off before the request goes on"),
         Label("host", HOST_FIELD, "localhost:8000", "the Host that the service sees; unchanged without it"),
         Label("scheme", SCHEME, "http", "how the service is spoken to: http, https or h2c"),
@@ -142,7 +143,9 @@ def origin(container: str, label: str) -> str:
 
 def wish_for(label: str, claim: Claim, said: Mapping[str, Any]) -> Wish:
     """The wish for one claim with the options that its labels say."""
-    options = Options(**{field: said[field] for field in ("strip", "host", "health", "hold") if field in said})
+    options = Options(
+        **{field: said[field] for field in ("strip", "host", "health", "interval", "hold") if field in said}
+    )
     return Wish(label, claim, said.get("port"), said.get("scheme", "http"), options)
 
 

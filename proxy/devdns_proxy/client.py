@@ -13,6 +13,7 @@ import sys
 import termios
 from contextlib import suppress
 from math import inf
+from time import monotonic
 
 import structlog
 
@@ -40,7 +41,7 @@ MAX_RECALL = 2 * ENTRY_BYTES
 class Client(Exchange):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_address", "_epoch", "_left", "_reading", "_scanned", "_unsent", "_where")
+    __slots__ = ("_epoch", "_left", "_reading", "_scanned", "_unsent", "_where")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -63,7 +64,7 @@ class Client(Exchange):
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
-        self._context.counters.received += len(data)
+        self.received += len(data)
         if self._state == LINGER:
             return
         try:
@@ -82,14 +83,14 @@ class Client(Exchange):
     def eof_received(self) -> bool:
         """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""
         self._left = True
-        if self._state != BUSY:
+        if self._state != BUSY or self._place is not None:
             return False
         self._context.loop.call_later(self._context.limits.leave_time, self.transport.abort)
         return self._body is None or self._upstream is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the signature is asyncio's
         if self._state == BUSY:
-            self._context.counters.in_flight -= 1
+            self._end("left")
         self._retire()
         self._let_go()
 
@@ -232,7 +233,8 @@ class Client(Exchange):
             return
         context = self._context
         self.meaning = meaning
-        self._state, self._begun, self._retries, self._route, self._own_id = BUSY, False, 0, None, b""
+        self._state, self._begun, self._retries, self._route, self._own_id = BUSY, 0, 0, None, b""
+        self._since = monotonic()
         self._body = Chunked() if meaning.chunked else Sized(meaning.length) if meaning.length else None
         self.plain = (
             meaning.keep
@@ -242,7 +244,6 @@ class Client(Exchange):
             and not context.draining
         )
         self.deadline = context.now + context.limits.reply_time
-        context.counters.in_flight += 1
         self._dispatch()
 
     def _hand_over(self, data: bytes) -> None:
@@ -250,7 +251,7 @@ class Client(Exchange):
         self._held = b""
         self.steer()
         self._retire()
-        protocol = self._context.own()
+        protocol = self._context.own(self._context.crowds, self._address)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(data)
@@ -258,7 +259,20 @@ class Client(Exchange):
     def _proceed(self) -> None:
         self.deadline = self._context.now + self._context.limits.idle_time
         if self._held:
+            if self._ours:
+                self._context.loop.call_soon(self._resume)
+                return
             self._pump()
+        if not self._reading:
+            self.steer()
+        if self._left and self._state == READY:
+            self.transport.close()
+
+    def _resume(self) -> None:
+        """Goes on with what was sent ahead of an answer of our own: thousands of those must not stand on each other's shoulders."""
+        if self.transport.is_closing():
+            return
+        self.data_received(b"")
         if not self._reading:
             self.steer()
         if self._left and self._state == READY:
@@ -284,8 +298,12 @@ class Client(Exchange):
             self.deadline = self._context.now + self._context.limits.stall_time
         elif self._state == READY and self._held:
             self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
+        elif self._place is not None:
+            self._hold_over()
         elif self._state != BUSY or self.paused or self._begun:
             self.transport.abort()
+        elif self._upstream is not None and self._forsaken():
+            self._abandon(self._upstream)
         elif self._body is not None and self._reading:
             self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))
         else:
@@ -321,3 +339,8 @@ class Client(Exchange):
         self.plain = False
         if self._state == READY:
             self.transport.close()
+        elif self._place is not None:
+            self._turn_away()
+
+    def deaf(self) -> bool:
+        return not self._reading

@@ -8,7 +8,7 @@ from msgspec import Struct
 class Limits(Struct, frozen=True, gc=False):
     """Sizes in bytes, times in seconds."""
 
-    connections_loopback: int = 1_024
+    connections_loopback: int = 8_192
     connections_elsewhere: int = 256
     request_line: int = 8_192
     request_head: int = 32_768
@@ -26,6 +26,12 @@ class Limits(Struct, frozen=True, gc=False):
     opening: int = 5
     settle_time: float = 0.005
     avoid_time: float = 2.0
+    held: int = 8_192
+    held_bytes: int = 33_554_432
+    refused_hold: float = 5.0
+    left_time: float = 1.0
+    doubt_time: float = 5.0
+    proof_time: float = 0.03
     distrust_time: float = 300.0
     pool_idle: float = 4.0
     pool_size: int = 64

@@ -5,6 +5,7 @@ A connection is in the pool or carries one request, never both.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import structlog
@@ -51,9 +52,25 @@ class Pool:
         line = self.lines.get(target)
         return target in self._avoided, busy + (len(line) if line is not None else 0)
 
-    def avoid(self, target: Target) -> None:
-        """A dial has failed: the other targets of its routes come first for a while."""
-        self._avoided[target] = self._context.now + self._context.limits.avoid_time
+    def avoid(self, target: Target, *, for_good: bool = False) -> None:
+        """A dial has failed: the other targets of its routes come first, for a while or until it is forgiven."""
+        if not (target in self._avoided and self._avoided[target] == inf):
+            self._avoided[target] = inf if for_good else self._context.now + self._context.limits.avoid_time
+
+    def forgive(self, target: Target) -> None:
+        """It is as good as the others again."""
+        self._avoided.pop(target, None)
+
+    def known(self) -> set[Target]:
+        """The targets that there are connections to, or that somebody waits for."""
+        return {*self._open, *self.lines}
+
+    def let_go(self, target: Target) -> list[Exchange]:
+        """The target is another's now: no connection to it is used again. Returns who waited for one."""
+        for upstream in self._idle.pop(target, ()):
+            upstream.transport.close()
+        line = self.lines.get(target)
+        return line.clear() if line is not None else []
 
     def distrust(self, target: Target) -> None:
         """It has sent bytes that nobody asked for: what it sends next could be taken for the answer to another request.
@@ -115,7 +132,6 @@ class Pool:
     def add(self, upstream: Upstream) -> None:
         """Counts a new connection."""
         self._open[upstream.target] = self._open.get(upstream.target, 0) + 1
-        self._avoided.pop(upstream.target, None)
 
     def drop(self, upstream: Upstream) -> None:
         """Forgets a connection that closed, or became a tunnel."""

@@ -141,7 +141,7 @@ class Upstream(asyncio.Protocol):
             self._keep = False
         if client.plain and reply.ready and reply.length == len(data) - end and not reply.bodiless:
             client.begin(reply.status)
-            self._context.counters.sent += len(data)
+            client.sent += len(data)
             client.transport.write(reply.ready + data[end:])
             self._finish(client, b"")
         else:
@@ -169,7 +169,7 @@ class Upstream(asyncio.Protocol):
         if body is not None and rest and not body.done:
             self._relay(client, body, rest, head)
             return
-        self._context.counters.sent += len(head)
+        client.sent += len(head)
         client.transport.write(head)
         if body is None or body.done:
             self._finish(client, rest)
@@ -201,7 +201,7 @@ class Upstream(asyncio.Protocol):
         if head:
             out = head + out
         if out:
-            self._context.counters.sent += len(out)
+            client.sent += len(out)
             client.transport.write(out)
         if body.done:
             self._finish(client, rest)

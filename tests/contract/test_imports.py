@@ -43,6 +43,7 @@ OWNERS = {
     "httptools": ("devdns_proxy",),
     "ifaddr": ("devdns.providers.mdns*",),
     "msgspec": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
+    "prometheus_client": ("devdns.control",),
     "requests": ("devdns.providers.docker*",),
     "structlog": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "urllib3": ("devdns.providers.docker*",),
@@ -99,7 +100,7 @@ def test_the_supervisor_loads_the_standard_library_only():
 
 
 def test_the_libraries_in_use_are_the_declared_dependencies():
-    distributions = {"pyyaml": "yaml"}
+    distributions = {"prometheus-client": "prometheus_client", "pyyaml": "yaml"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = [re.split(r"[^A-Za-z0-9_-]", line)[0] for line in project["dependencies"]]
     used = {name.partition(".")[0] for path in modules().values() for name, _ in imports(path)}

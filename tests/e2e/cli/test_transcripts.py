@@ -75,6 +75,10 @@ SAID = {
     "explain api/v2/x": (1, "api.dev.test/v2 -> http://127.0.0.1:9000: unreachable", ""),
     "explain shop": (1, "it beat a claim from /", ""),
     "explain devdns.dev.test": (0, "devdns.dev.test is devdns itself", ""),
+    "history api": (0, "api.dev.test/v2  live    127.0.0.1:9000  its file changed\n", ""),
+    "history nope": (0, "nothing has changed\n", ""),
+    "history --since soon": (2, "", "'soon' is not a time"),
+    "history ' '": (2, "", "name '' is empty"),
     "status": (1, "not well", ""),
     "down -c nope.yml": (1, "", "nope.yml' is attached"),
 }
@@ -96,6 +100,7 @@ def test_transcript(told, line):
     [
         ("status", {"devdns", "zones", "listeners", "processes", "sources", "problems", "uptime"}),
         ("routes", {"routes", "conflicts", "refusals", "generation"}),
+        ("history", {"entries"}),
         ("explain api", {"name", "verdict", "route", "checks", "lines"}),
     ],
 )

@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 from aiohttp import ClientSession, web
-from support.http_proxy import BOUND, GET, LAST, OK, answering, backend, listening, route, running
+from support.http_proxy import BOUND, GET, LAST, OK, UNHELD, answering, backend, listening, route, running
 from support.http_tls import certificate, serving
 from support.waiting import until
 
@@ -160,7 +160,7 @@ async def test_a_version_that_openssl_refuses_is_said(signed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         old.maximum_version = ssl.TLSVersion.TLSv1_1
-    async with backend(answering(OK), tls=old) as service, running(tls(service)) as proxy:
+    async with backend(answering(OK), tls=old) as service, running(tls(service), limits=UNHELD) as proxy:
         answer = await proxy.say(LAST)
     assert b"refused the TLS handshake (" in answer or b"closed the connection during the TLS handshake" in answer
 

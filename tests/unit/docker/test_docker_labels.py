@@ -76,7 +76,12 @@ def test_a_family_has_what_it_says_and_else_what_the_plain_labels_say():
         ("dev.port", "65536", "label dev.port: '65536' is not a port from 1 to 65535", "write it like 8000"),
         ("dev.port", "٣", "label dev.port: '٣' is not a port from 1 to 65535", "write it like 8000"),
         ("dev.strip", "maybe", "label dev.strip: 'maybe' is not true or false", "write it like true"),
-        ("dev.health", "healthz", "label dev.health: 'healthz' is not a path to probe", "write it like /healthz"),
+        (
+            "dev.health",
+            "healthz",
+            "label dev.health: 'healthz' is not a path to probe",
+            "write it like /healthz, or tcp",
+        ),
         ("dev.host", "a b", "label dev.host: 'a b' is not a host", "write it like localhost:8000"),
         ("dev.scheme", "gopher", "label dev.scheme: 'gopher' is not one of http, https, h2c", "write it like http"),
         ("dev.hold", "soon", "label dev.hold: 'soon' is not a time of at most a day", "write it like 15s, 500ms or 1m"),
