@@ -141,6 +141,20 @@ def test_an_open_websocket_does_not_hold_up_a_stop(tmp_path):
         wait_until(service.noticed)
 
 
+def test_a_proxy_that_starts_again_ends_its_websockets_and_refuses_nobody(tmp_path):
+    with (
+        serving("aiohttp", tmp_path) as service,
+        Stack(tmp_path, f"routes: {{api: {service.port}}}\n") as stack,
+        connect("ws://api.dev.test/ws", sock=socket.create_connection(stack.http)) as client,
+    ):
+        before = stack.pid("proxy-1")
+        os.kill(before, signal.SIGTERM)
+        with pytest.raises(ConnectionClosed):
+            client.recv(5)
+        assert stack.get("api.dev.test")[0] == 200  # asked while there is no proxy, answered by the next
+        assert stack.pid("proxy-1") != before
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux: sudo make test")
 def test_started_as_root_the_children_are_not(stack):
     for name in CHILDREN:
