@@ -38,7 +38,7 @@ class Answering(asyncio.Protocol):
     `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection. `deadline`: when
     `expire` is called. `paused`: the client does not keep up. `received` and `sent` are bytes of the connection so far.
     `_begun` is the status of the response that has begun, else 0. `_body` is what is still to come of the request's body,
-    None when it is whole.
+    None when it is whole. `follows`: the response that has begun is an event stream.
     """
 
     __slots__ = (
@@ -61,6 +61,7 @@ class Answering(asyncio.Protocol):
         "_told",
         "_upstream",
         "deadline",
+        "follows",
         "meaning",
         "method",
         "minor",
@@ -94,6 +95,7 @@ class Answering(asyncio.Protocol):
         self.method = self.minor = b""
         self.paused = False
         self.plain = False
+        self.follows = False
         self.deadline = context.now + context.limits.head_time
 
     # What the connection does; see `Client`
@@ -133,6 +135,10 @@ class Answering(asyncio.Protocol):
     def may_keep(self) -> bool:
         """True when the connection can carry another request after this one."""
         return self.meaning.keep and self._body is None and not self._context.draining
+
+    def streams(self) -> bool:
+        """True when an event stream is on its way to the client."""
+        return self._state == BUSY and bool(self._begun) and self.follows
 
     def sent_whole(self) -> bool:
         """True when the service has been sent the whole request."""
