@@ -351,8 +351,8 @@ class Client(Exchange):
             self._hold_over()
         elif self._state != BUSY or self.paused or self._begun:
             self.transport.abort()
-        elif self._upstream is not None and self._forsaken():
-            self._abandon(self._upstream)
+        elif self._upstream is not None and self._cut_short:
+            self._part_over(self._upstream)
         elif self._body is not None and self._reading:
             self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))
         else:

@@ -18,6 +18,7 @@ from devdns.core.routes import Target
 from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized, UntilClose
 from devdns_proxy.replies import NO_REPLY, Reply, ReplyRefused, read_reply
 from devdns_proxy.tunnel import disagreement, join
+from devdns_proxy.unread import was_reset
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
@@ -38,7 +39,8 @@ class Upstream(asyncio.Protocol):
 
     `touched` tells whether a byte of the response has come; `since` when it became idle; `full` that it takes no more
     bytes for now; `shelf` where it lies while idle. `last` is who it worked for last, `turn` when it became idle or took on a
-    request, `plain` that it is without TLS, and `looked` that the event loop has looked at it since.
+    request, `plain` that it is without TLS, and `looked` that the event loop has looked at it since. `unread`: the other side has
+    gone without reading the last it was sent.
     """
 
     __slots__ = (
@@ -61,6 +63,7 @@ class Upstream(asyncio.Protocol):
         "touched",
         "transport",
         "turn",
+        "unread",
     )
     shelf: Shelf
     transport: asyncio.Transport
@@ -73,6 +76,7 @@ class Upstream(asyncio.Protocol):
         self.turn = 0
         self.since = 0.0
         self.touched = False
+        self.unread = False
         self.full = False
         self._context = context
         self._body: Body | None = None
@@ -327,6 +331,7 @@ class Upstream(asyncio.Protocol):
 
     def eof_received(self) -> None:
         client = self.client
+        self.unread = was_reset(self.transport.get_extra_info("socket"))
         if client is not None and isinstance(self._body, UntilClose):
             end = self._body.end()
             if end:
@@ -345,6 +350,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and self.client is not None:
+            self.unread = isinstance(exc, ConnectionError)
             self._read_last()
         client, self.client = self.client, None
         self._context.pool.drop(self)
