@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.http_mutations import LAST, mutated
 from support.http_proxy import INSTANCE, route, running
-from support.node import need_node
+from support.node import NODE, need_node
 from support.parts import need
 from support.ports import free_port
 from support.waiting import until
@@ -57,7 +57,7 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
 """
-NODE = """
+SCRIPT = """
 const fs = require("fs")
 require("http").createServer((request, response) => {
   request.resume().on("end", () => {
@@ -89,8 +89,8 @@ def command(name: str, folder: Path, port: int) -> list[str]:
         return [sys.executable, "served.py", str(port)]
     if name == "node":
         need_node()
-        folder.joinpath("server.js").write_text(NODE)
-        return ["node", str(folder / "server.js"), str(port)]
+        folder.joinpath("server.js").write_text(SCRIPT)
+        return [str(NODE), str(folder / "server.js"), str(port)]
     module, _, parser = name.partition("/")
     if importlib.util.find_spec(module) is None or (parser and importlib.util.find_spec(parser) is None):
         pytest.skip(f"{name} missing: pip install --group evidence")

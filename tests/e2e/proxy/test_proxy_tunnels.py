@@ -109,7 +109,7 @@ async def test_drain_ends_tunnels_in_time():
 
 
 async def test_a_drain_lets_a_request_finish_longer_than_a_tunnel(monkeypatch):
-    monkeypatch.setattr("devdns_proxy.server.TUNNEL_GRACE", 0.05)
+    monkeypatch.setattr("devdns_proxy.server.STREAM_GRACE", 0.05)
     go = asyncio.Event()
 
     async def conversation(self, wire):

@@ -124,21 +124,38 @@ def test_several_proxies_share_the_work(tmp_path):
         assert [stack.get("api.dev.test") for _ in range(20)] == [(200, service.nonce)] * 20
 
 
-def test_an_open_websocket_does_not_hold_up_a_stop(tmp_path):
+def test_open_websockets_and_event_streams_do_not_hold_up_a_stop(tmp_path):
     with (
         serving("aiohttp", tmp_path) as service,
         Stack(tmp_path, f"routes: {{api: {service.port}}}\n") as stack,
         connect("ws://api.dev.test/ws", sock=socket.create_connection(stack.http)) as client,
+        socket.create_connection(stack.http, 5) as events,
     ):
         client.send("here")
         assert client.recv(5) == "here"
+        events.sendall(b"GET /events HTTP/1.1\r\nHost: api.dev.test\r\n\r\n")
+        wait_until(lambda: b"data: " in events.recv(65_536))
         started = time.monotonic()
         stack.process.terminate()
         with pytest.raises(ConnectionClosed):
             client.recv(5)
         assert stack.process.wait(10) == 0
         assert time.monotonic() - started < DRAIN / 2
-        wait_until(service.noticed)
+        wait_until(lambda: len(service.noticed()) == 2)
+
+
+def test_a_proxy_that_starts_again_ends_its_websockets_and_refuses_nobody(tmp_path):
+    with (
+        serving("aiohttp", tmp_path) as service,
+        Stack(tmp_path, f"routes: {{api: {service.port}}}\n") as stack,
+        connect("ws://api.dev.test/ws", sock=socket.create_connection(stack.http)) as client,
+    ):
+        before = stack.pid("proxy-1")
+        os.kill(before, signal.SIGTERM)
+        with pytest.raises(ConnectionClosed):
+            client.recv(5)
+        assert stack.get("api.dev.test")[0] == 200  # asked while there is no proxy, answered by the next
+        assert stack.pid("proxy-1") != before
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux: sudo make test")
