@@ -208,7 +208,7 @@ class Pool:
     @property
     def open(self) -> int:
         """Connections to services, idle or with a request; tunnels are none."""
-        return sum(self._open.values())
+        return sum(shelf.open for shelf in self._shelves.values())
 
     @property
     def waiting(self) -> int:
