@@ -11,6 +11,7 @@ import click
 from devdns.cli.client import Client, route_path
 from devdns.cli.options import common, json_option, option
 from devdns.cli.show import conflict_lines, print_json, target_text
+from devdns.cli.state import here
 from devdns.cli.text import clean, say, style
 
 
@@ -28,6 +29,10 @@ from devdns.cli.text import clean, say, style
     help="How long a request waits for a service that starts, like 15s.",
 )
 @option("--timeout", metavar="TIME", help="How long the service may take, like 60s.")
+@option("--no-verify", is_flag=True, help="Do not check the certificate of an https service.")
+@option(
+    "--ca", type=click.Path(path_type=Path), metavar="FILE", help="The CA that signed it, in place of the system's."
+)
 @json_option
 @common
 def add(
@@ -40,7 +45,10 @@ def add(
     **options: Any,
 ) -> int:
     """Let NAME lead to TARGET: a port, host:port, URL or unix:/path; several are a pool."""
+    no_verify, ca = options.pop("no_verify"), options.pop("ca")
     row = {key: value for key, value in options.items() if value}
+    row |= {"verify": False} if no_verify else {}
+    row |= {"ca": str(here() / ca)} if ca else {}
     body = Client(state_dir).ask("PUT", route_path(name), {"target": _plain(targets)} | row)
     conflicts = [body["conflict"]] if body.get("conflict") else []
     if as_json:

@@ -63,7 +63,7 @@ class Control:
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
         self.registry.sighted = self._snapshots.sighted
-        self._snapshots.sighted.failed = self.registry.history.failed
+        self.registry.sighted.failed = self.registry.history.failed
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
         self._api.told = self._snapshots.told
         self._providers = list(providers(config, zones))

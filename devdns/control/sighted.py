@@ -10,30 +10,30 @@ from msgspec.structs import replace
 from devdns.core.routes import Target
 from devdns.core.sightings import Failure, Sightings, Trouble
 
-#: Lives of parts whose counts are remembered: a part that only lost its connection tells the same again.
-MOST_LIVES = 64
+#: Followers, also ended ones, whose counts are kept: one that only lost its connection tells the same again.
+MOST_LIVES = 32
 
 
 class Sighted:
-    """The last word of each follower. `failed` is called with (route, how many, why) for failures that are news."""
+    """The last word of each follower. `failed` hears how many more requests of a route failed, and why the last one did."""
 
-    def __init__(self, clock: Callable[[], float] = time) -> None:
-        self.failed: Callable[[str, int, str], None] = lambda *_: None
+    def __init__(self) -> None:
         self._by: dict[Hashable, Sightings] = {}
-        self._counted: dict[str, dict[str, int]] = {}
-        self._began = clock()
+        self._counts: dict[tuple[str, str], dict[str, int]] = {}
+        self._since = time()
+        self.failed: Callable[[str, int, str], None] = lambda *_: None
 
     def hear(self, who: Hashable, seen: Sightings) -> None:
         """Takes a follower's word in place of its last one."""
         self._by[who] = seen
-        before = self._counted.pop(seen.life, {})
+        before = self._counts.pop((seen.part, seen.life), {})
+        self._counts[seen.part, seen.life] = {failure.route: failure.count for failure in seen.failures}
+        if len(self._counts) > MOST_LIVES:
+            del self._counts[next(iter(self._counts))]
         for failure in seen.failures:
             more = failure.count - before.get(failure.route, 0)
-            if more > 0 and failure.at >= self._began:  # what was before us has been told to whom we follow
-                self.failed(failure.route, more, failure.reason)
-        self._counted[seen.life] = {failure.route: failure.count for failure in seen.failures}
-        if len(self._counted) > MOST_LIVES:
-            del self._counted[next(iter(self._counted))]
+            if more > 0 and failure.at >= self._since:  # else it was told to a control before this one
+                self.failed(failure.route, more, f"{failure.status}: {failure.reason}")
 
     def leave(self, who: Hashable) -> None:
         self._by.pop(who, None)

@@ -209,6 +209,13 @@ def read_access_log(text: str) -> str:
     return "" if word in FALSE else ACCESS_LOG_NAME if word in TRUE else read_path(text)
 
 
+def read_ca(text: str) -> str:
+    """The absolute path of a file of certificates: it is read by another process, in another folder."""
+    if text.startswith("/") and text.isprintable():
+        return text
+    refuse(text, "the absolute path of a file of CA certificates", "write it like /home/me/ca.pem")
+
+
 def read_host_field(text: str) -> str:
     """What is sent upstream as Host: a name or address, perhaps with a port."""
     found = parse_authority(text)
@@ -248,6 +255,7 @@ SECONDS = Kind("a time", read_seconds, _TIME)
 TIMEOUT = Kind("a time", read_timeout, _TIME)
 PATH = Kind("a path", read_path, _TEXT)
 ACCESS_LOG = Kind("off, true, - or a path", read_access_log, _TEXT)
+CA_FILE = Kind("an absolute path", read_ca, {"type": "string", "pattern": "^/"})
 HOST_FIELD = Kind("a host", read_host_field, _TEXT)
 HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^(/|tcp$)"})
 ZONES = Kind("a zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)

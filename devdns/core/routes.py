@@ -45,12 +45,17 @@ BEST = {state: place for place, state in enumerate(State)}
 
 
 class Target(Struct, frozen=True, gc=False, order=True):
-    """Where requests go: an address and a port, or the path of a Unix socket (then `host` is empty and `port` 0)."""
+    """Where requests go: an address and a port, or the path of a Unix socket (then `host` is empty and `port` 0).
+
+    `trust` says how the certificate of an https one is checked (`Options.trust`). It is part of what a target is, because a
+    connection that one route trusts must not carry the requests of another that would not.
+    """
 
     host: str
     port: int
     scheme: str = "http"
     path: str = ""
+    trust: str = ""
 
     def __str__(self) -> str:
         if self.path:
@@ -111,9 +116,15 @@ def forbidden(address: IPv4Address | IPv6Address) -> bool:
     return address.is_link_local or address.is_unspecified or address.is_multicast or address == BROADCAST
 
 
+#: Certificates are checked wherever the service is, or nowhere.
+ALWAYS, NEVER = "always", "never"
+
+
 class Options(Struct, frozen=True, gc=False):
     """How a route treats requests. Times in seconds; None means the default of the proxy, and of control for the probes.
 
+    `verify` says whether the certificate of an https target is checked, `ca` is the absolute path of the CAs that may have
+    signed it, in place of the system's; the default is to check it everywhere but on loopback.
     `health` is the path that is probed, or `tcp` for a mere connect, `interval` how often while it is well.
     """
 
@@ -123,6 +134,19 @@ class Options(Struct, frozen=True, gc=False):
     hold: float | None = None
     timeout: float | None = None
     interval: float | None = None
+    verify: bool | None = None
+    ca: str | None = None
+
+    @property
+    def trust(self) -> str:
+        """How certificates are checked: the path of a CA file, `ALWAYS`, `NEVER`, or empty for the default."""
+        return self.ca or {None: "", True: ALWAYS, False: NEVER}[self.verify]
+
+
+def trusting(targets: Iterable[Target], options: Options) -> tuple[Target, ...]:
+    """The targets of a route with these options: the https ones know how their certificate is checked."""
+    trust = options.trust
+    return tuple(replace(each, trust=trust) if trust and each.scheme == "https" else each for each in targets)
 
 
 class Route(Struct, frozen=True, gc=False, kw_only=True):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from devdns.core.errors import DevdnsError
 from devdns.core.names import Zones, parse_claim
-from devdns.core.routes import Route, State, Target, parse_target
+from devdns.core.routes import Route, State, Target, parse_target, trusting
 from devdns.core.sources import Refusal
 from devdns.providers.docker_container import KEPT, LOCAL, Container, Ground, Reach
 from devdns.providers.docker_events import paused, stopped
@@ -153,7 +153,8 @@ def _route(container: Container, wish: Wish, reach: Reach | None, rules: Rules) 
     targets: tuple[Target, ...] = ()
     try:
         if host:
-            targets = (parse_target(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", wish.scheme),)
+            there = parse_target(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", wish.scheme)
+            targets = trusting((there,), wish.options)
     except DevdnsError as error:
         state, reason = State.UNREACHABLE, error.message
     return Route(

@@ -35,9 +35,10 @@ READY, BUSY, LINGER, GONE = range(4)
 class Answering(asyncio.Protocol):
     """What is public is for `Upstream`, `join` and the clock in `Context`.
 
-    `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection. `deadline`: when
+    `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection; `parting`: the same for one
+    that does not. `deadline`: when
     `expire` is called. `paused`: the client does not keep up. `received` and `sent` are bytes of the connection so far.
-    `_begun` is the status of the response that has begun, else 0. `_body` is what is still to come of the request's body,
+    `_found`: the event loop has found what is being read just now. `_begun` is the status of the response that has begun, else 0. `_body` is what is still to come of the request's body,
     None when it is whole. `follows`: the response that has begun is an event stream.
     """
 
@@ -47,10 +48,14 @@ class Answering(asyncio.Protocol):
         "_block",
         "_body",
         "_context",
+        "_found",
         "_held",
         "_keep",
+        "_left",
         "_ours",
         "_own_id",
+        "_partner",
+        "_reading",
         "_reason",
         "_route",
         "_since",
@@ -65,6 +70,7 @@ class Answering(asyncio.Protocol):
         "meaning",
         "method",
         "minor",
+        "parting",
         "paused",
         "plain",
         "received",
@@ -91,10 +97,13 @@ class Answering(asyncio.Protocol):
         self.received = self.sent = 0
         self._told = (0, 0)
         self._keep = True
+        self._found = self._left = False
+        self._reading = True
+        self._partner: Upstream | None = None
         self._block = self._target = self._own_id = b""
         self.method = self.minor = b""
         self.paused = False
-        self.plain = False
+        self.plain = self.parting = False
         self.follows = False
         self.deadline = context.now + context.limits.head_time
 
@@ -159,6 +168,18 @@ class Answering(asyncio.Protocol):
         else:
             self._linger()
 
+    def answered(self, upstream: Upstream, status: int) -> None:
+        """A whole response was written in one piece, to a client that keeps its connection: `begin` and `finish` in one."""
+        self._begun = status
+        self._end("whole")
+        self._upstream = None
+        self._state = READY
+        self.deadline = self._context.now + self._context.limits.idle_time
+        if self._held or self._left or not self._reading:
+            self._proceed()
+        else:
+            self._partner = upstream
+
     def truncate(self) -> None:
         """The response broke off: the connection ends before it looks complete."""
         self._failed(502, "its response broke off")
@@ -184,6 +205,9 @@ class Answering(asyncio.Protocol):
     def _retire(self) -> None:
         """Lets the connection go: it is closed, or somebody else's."""
         self._state = GONE
+        partner, self._partner = self._partner, None
+        if partner is not None:
+            partner.last = None  # else each would keep the other
         self._context.forget(self)
         self._context.counters.closed(self.received, self.sent)
 

@@ -45,6 +45,7 @@ class Context:
     `private` are the paths of our own sockets, which no route may lead to.
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
     `access`, where there is one, is told of each request that ends.
+    `turn` tells turns of the event loop apart, see `this_turn`.
     `epoch` is another object whenever what heads meant before no longer holds.
     """
 
@@ -72,6 +73,8 @@ class Context:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         self.date = b""
+        self.turn = 0
+        self._turning = False
         self.pool = Pool(self)
         self.holding = Holding(self)
         self.watches = Watches(self)
@@ -127,6 +130,20 @@ class Context:
         self.holding.expire()
         self.watches.expire()
         self.pool.expire()
+
+    def this_turn(self) -> int:
+        """A number that `turn` has until the loop has called for everything that it found readable, and no longer.
+
+        What is called by `call_soon` comes after that, and before what the loop finds when it looks again.
+        """
+        if not self._turning:
+            self._turning = True
+            self.loop.call_soon(self._end_turn)
+        return self.turn
+
+    def _end_turn(self) -> None:
+        self._turning = False
+        self.turn += 1
 
     def renew(self) -> None:
         """A new hello may bring other zones or another instance: what heads meant before no longer holds."""

@@ -131,11 +131,16 @@ async def _begin(context: Context, target: Target, address: str, connected: sock
         _, upstream = await loop.create_connection(lambda: Upstream(context, target), sock=connected)
         return upstream
     try:
+        settings = context.trust.settings(address, target.trust)
+    except secure.CaRefused as refused:
+        connected.close()
+        raise DialFailed(f"{target} cannot be checked: {refused}") from None
+    try:
         async with asyncio.timeout(limits.handshake_time):
             _, upstream = await loop.create_connection(
                 lambda: Upstream(context, target),
                 sock=connected,
-                ssl=context.trust.settings(address),
+                ssl=settings,
                 server_hostname=target.host
                 or "localhost",  # SNI where it is a name; the name the certificate must have
                 ssl_shutdown_timeout=limits.linger_time,

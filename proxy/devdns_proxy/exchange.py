@@ -53,7 +53,7 @@ class Exchange(Waiting):
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
         upstream = None
         if not fresh:
-            upstream = context.pool.take(target)
+            upstream = context.pool.take(target, looked=self._found and self._repeatable())
         if upstream is None:
             self._tried, self._tries = [], 0
             self._wait(target)
@@ -206,8 +206,7 @@ class Exchange(Waiting):
             self._context.watches.doubt(upstream.target)
         if self.transport.is_closing():
             return
-        bodiless = self.meaning.length is None and not self.meaning.chunked
-        if bodiless and not upstream.touched and self.method in IDEMPOTENT and self._retries < MAX_RETRIES:
+        if self._repeatable() and not upstream.touched and self._retries < MAX_RETRIES:
             self._retries += 1
             self._context.counters.retries += 1
             self._dispatch(fresh=True)
@@ -235,6 +234,10 @@ class Exchange(Waiting):
         """Waits no longer for an answer."""
         upstream.leave()
         self.lost(upstream, None)
+
+    def _repeatable(self) -> bool:
+        """True for a request that may reach a service twice."""
+        return self.method in IDEMPOTENT and self.meaning.length is None and not self.meaning.chunked
 
     def bad_reply(self, target: Target, reason: str) -> None:
         """The service answered with something that is not a response."""

@@ -23,16 +23,25 @@ log = structlog.get_logger()
 MAX_TURNS = 10_000
 
 
+class Shelf:
+    """The connections to one target: the idle ones in the order in which they became so, and how many are open at all."""
+
+    __slots__ = ("idle", "open")
+
+    def __init__(self) -> None:
+        self.idle: dict[Upstream, None] = {}
+        self.open = 0
+
+
 class Pool:
     """Idle connections per target, the last used first: the others age and expire. Lines exist while anybody waits."""
 
-    __slots__ = ("_avoided", "_context", "_distrusted", "_idle", "_open", "_turns", "lines")
+    __slots__ = ("_avoided", "_context", "_distrusted", "_shelves", "_turns", "lines")
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._idle: dict[Target, list[Upstream]] = {}
+        self._shelves: dict[Target, Shelf] = {}
         self.lines: dict[Target, Line] = {}
-        self._open: dict[Target, int] = {}
         self._avoided: dict[Target, float] = {}
         self._distrusted: dict[Target, float] = {}
         self._turns: dict[str, int] = {}
@@ -48,7 +57,8 @@ class Pool:
 
     def _business(self, target: Target) -> tuple[bool, int]:
         """Requests in hand: connections that are not idle, and who waits for one. Counted here, it costs a request nothing."""
-        busy = self._open.get(target, 0) - len(self._idle.get(target, ()))
+        shelf = self._shelves.get(target)
+        busy = shelf.open - len(shelf.idle) if shelf is not None else 0
         line = self.lines.get(target)
         return target in self._avoided, busy + (len(line) if line is not None else 0)
 
@@ -63,11 +73,12 @@ class Pool:
 
     def known(self) -> set[Target]:
         """The targets that there are connections to, or that somebody waits for."""
-        return {*self._open, *self.lines}
+        return {*self._shelves, *self.lines}
 
     def let_go(self, target: Target) -> list[Exchange]:
         """The target is another's now: no connection to it is used again. Returns who waited for one."""
-        for upstream in self._idle.pop(target, ()):
+        shelf = self._shelves.get(target)
+        for upstream in tuple(shelf.idle) if shelf is not None else ():
             upstream.transport.close()
         line = self.lines.get(target)
         return line.clear() if line is not None else []
@@ -80,24 +91,43 @@ class Pool:
         if target not in self._distrusted:
             log.warning("service sent bytes after its response, its connections are not reused", target=str(target))
         self._distrusted[target] = self._context.now + self._context.limits.distrust_time
-        for upstream in self._idle.pop(target, ()):
-            upstream.transport.abort()
+        shelf = self._shelves.get(target)
+        if shelf is not None:
+            for upstream in shelf.idle:
+                upstream.transport.abort()
+            shelf.idle.clear()
 
-    def take(self, target: Target) -> Upstream | None:
+    def take(self, target: Target, *, looked: bool = False) -> Upstream | None:
         """An idle connection, if there is one that the service has neither closed nor spoken on.
 
         That is looked at each time, and last thing: what it has sent by now would be read as the answer to the next request.
+        `looked`: the event loop has found the request just now, and the request may be sent twice. Then a connection that became
+        idle before this turn needs no look of ours: the loop had one, and see `Upstream.carry` for what it has not told yet.
         """
-        idle = self._idle.get(target)
-        while idle:
-            upstream = idle.pop()
+        shelf, turn = self._shelves.get(target), self._context.turn
+        while shelf is not None and shelf.idle:
+            upstream, _ = shelf.idle.popitem()
             if upstream.transport.is_closing():
                 continue
+            if looked and upstream.plain and upstream.turn != turn:
+                upstream.looked = True
+                return upstream
             if upstream.readable():
                 upstream.transport.abort()
                 continue
             return upstream
         return None
+
+    def retake(self, upstream: Upstream, exchange: Exchange) -> bool:
+        """Takes the connection that `exchange` had last, as `take` does with `looked`; False when it is not there, or needs a look."""
+        idle = upstream.shelf.idle
+        if upstream.last is not exchange or upstream not in idle or upstream.transport.is_closing():
+            return False
+        if upstream.turn == self._context.turn or not upstream.plain:
+            return False
+        del idle[upstream]
+        upstream.looked = True
+        return True
 
     def wait(self, exchange: Exchange, target: Target) -> Line:
         """Puts a request in line for a connection to `target`; returns the line, to leave it by."""
@@ -114,12 +144,12 @@ class Pool:
             return
         if self.lines and self._passed_on(upstream):
             return
-        idle = self._idle.setdefault(upstream.target, [])
+        idle = upstream.shelf.idle
         if len(idle) >= self._context.limits.pool_size or self._context.draining:
             upstream.transport.close()
             return
-        upstream.since = self._context.now
-        idle.append(upstream)
+        upstream.since, upstream.turn, upstream.looked = self._context.now, self._context.this_turn(), False
+        idle[upstream] = None
 
     def _passed_on(self, upstream: Upstream) -> bool:
         line = self.lines.get(upstream.target)
@@ -131,17 +161,20 @@ class Pool:
 
     def add(self, upstream: Upstream) -> None:
         """Counts a new connection."""
-        self._open[upstream.target] = self._open.get(upstream.target, 0) + 1
+        shelf = self._shelves.get(upstream.target)
+        if shelf is None:
+            shelf = self._shelves[upstream.target] = Shelf()
+        shelf.open += 1
+        upstream.shelf = shelf
 
     def drop(self, upstream: Upstream) -> None:
         """Forgets a connection that closed, or became a tunnel."""
-        left = self._open.pop(upstream.target) - 1
-        if left:
-            self._open[upstream.target] = left
+        shelf = upstream.shelf
+        shelf.idle.pop(upstream, None)
+        shelf.open -= 1
+        if not shelf.open:
+            del self._shelves[upstream.target]
         self.settle(upstream)
-        idle = self._idle.get(upstream.target, [])
-        if upstream in idle:
-            idle.remove(upstream)
 
     def settle(self, upstream: Upstream) -> None:
         """The service has certainly accepted this connection, or it is gone."""
@@ -159,19 +192,18 @@ class Pool:
         self._avoided = {target: until for target, until in self._avoided.items() if until > self._context.now}
         self._distrusted = {target: until for target, until in self._distrusted.items() if until > self._context.now}
         oldest = self._context.now - self._context.limits.pool_idle
-        for target, idle in list(self._idle.items()):
-            while idle and idle[0].since < oldest:
-                idle.pop(0).transport.close()
-            if not idle:
-                del self._idle[target]
+        for shelf in self._shelves.values():
+            while (first := next(iter(shelf.idle), None)) is not None and first.since < oldest:
+                del shelf.idle[first]
+                first.transport.close()
 
     def close(self) -> None:
         for line in list(self.lines.values()):
             line.close()
-        for idle in self._idle.values():
-            for upstream in idle:
+        for shelf in self._shelves.values():
+            for upstream in shelf.idle:
                 upstream.transport.close()
-        self._idle.clear()
+            shelf.idle.clear()
 
     def __len__(self) -> int:
-        return sum(len(idle) for idle in self._idle.values())
+        return sum(len(shelf.idle) for shelf in self._shelves.values())

@@ -32,13 +32,14 @@ class Reply(Struct, frozen=True, gc=False):
     `head` is the status line and the lines that go on, without the empty line; `length` and `chunked` frame the body
     (neither: it lasts until the connection closes, unless `bodiless`). `keep`: the connection can carry another request;
     not after a response that announces a body where none may be, because that body may come all the same.
-    `ready` is the whole head for a client that keeps an HTTP/1.1 connection, empty when Date is missing. `events`: an
-    event stream, which never ends by itself.
+    `ready` is the whole head for a client that keeps an HTTP/1.1 connection, `parting` for one that does not; both are empty
+    when Date is missing. `events`: an event stream, which never ends by itself.
     """
 
     status: int
     head: bytes
     ready: bytes
+    parting: bytes
     length: int | None
     chunked: bool
     keep: bool
@@ -47,6 +48,11 @@ class Reply(Struct, frozen=True, gc=False):
     upgrade: bytes = b""
     accept: bytes = b""
     events: bool = False
+
+
+NO_REPLY = Reply(
+    status=0, head=b"", ready=b"", parting=b"", length=-1, chunked=False, keep=False, dated=False, bodiless=False
+)
 
 
 def read_reply(data: bytes) -> Reply:
@@ -74,6 +80,7 @@ def read_reply(data: bytes) -> Reply:
         status=status,
         head=head,
         ready=head + coding + b"\r\n" if dated else b"",
+        parting=head + coding + b"Connection: close\r\n\r\n" if dated else b"",
         length=length,
         chunked=chunked,
         keep=b"close" not in offered

@@ -116,6 +116,12 @@ def test_add_and_rm(quiet):
     pool = run("add", "pool/x", "4000", "[::1]:4001", "--strip", "--json", "--state-dir", quiet)
     assert json.loads(pool.out)["route"]["targets"] == ["http://127.0.0.1:4000", "http://[::1]:4001"]
     assert json.loads(pool.out)["route"]["options"]["strip"] is True
+    secure = run("add", "safe", "https://safe.lan", "--ca", "ca.pem", "--json", "--state-dir", quiet)
+    assert json.loads(secure.out)["route"]["options"]["ca"].endswith("/ca.pem")
+    loose = run("add", "loose", "https://loose.lan", "--no-verify", "--json", "--state-dir", quiet)
+    assert json.loads(loose.out)["route"]["options"]["verify"] is False
+    both = run("add", "both", "https://both.lan", "--no-verify", "--ca", "ca.pem", "--state-dir", quiet)
+    assert (both.code, "keep one of them" in both.err) == (2, True)
     removed = run("rm", "hello", "--state-dir", quiet)
     assert (removed.code, removed.out) == (0, "removed hello.dev.test\n")
     assert run("rm", "hello", "--state-dir", quiet).code == 1

@@ -1,5 +1,7 @@
 """What several proxies see is put together, and said by explain."""
 
+from time import time
+
 from devdns.control.explain import Facts, explain, parse_question
 from devdns.control.sighted import Sighted
 from devdns.core.frames import FrameReader, encode
@@ -37,25 +39,27 @@ def failed(count, at=10.0, route="api.dev.test"):
 
 
 def test_what_failed_is_told_once():
-    sighted, told = Sighted(clock=lambda: 5.0), []
+    sighted, told = Sighted(), []
+    sighted._since = 5.0
     sighted.failed = lambda *news: told.append(news)
     sighted.hear("a", Sightings("proxy", (), failed(2), "one life"))
     sighted.hear("a", Sightings("proxy", (), failed(2), "one life"))
-    assert told == [("api.dev.test", 2, "refused")]
+    assert told == [("api.dev.test", 2, "502: refused")]
     sighted.leave("a")
     sighted.hear("b", Sightings("proxy", (), failed(5), "one life"))
-    assert told[1:] == [("api.dev.test", 3, "refused")]
+    assert told[1:] == [("api.dev.test", 3, "502: refused")]
     sighted.hear("c", Sightings("proxy", (), failed(1), "another"))
-    assert told[2:] == [("api.dev.test", 1, "refused")]
+    assert told[2:] == [("api.dev.test", 1, "502: refused")]
 
 
 def test_what_failed_before_this_control_is_no_news():
-    sighted, told = Sighted(clock=lambda: 50.0), []
+    sighted, told = Sighted(), []
+    sighted._since = 50.0
     sighted.failed = lambda *news: told.append(news)
     sighted.hear("a", Sightings("proxy", (), failed(2, at=49.0), "life"))
     assert told == []
     sighted.hear("a", Sightings("proxy", (), failed(3, at=51.0), "life"))
-    assert told == [("api.dev.test", 1, "refused")]
+    assert told == [("api.dev.test", 1, "502: refused")]
 
 
 def test_explain_says_what_the_proxies_do():
@@ -75,3 +79,21 @@ def test_it_is_a_frame_and_its_texts_have_a_bound():
     assert len(long) == MOST_TEXT
     seen = Sightings("proxy", (DOWN, HOPED), (Failure("api.dev.test", 2, 502, long, 10.0),), "life")
     assert list(FrameReader().feed(encode(seen))) == [seen]
+
+
+def test_requests_that_failed_are_told_once_by_how_many_more_they_are():
+    told, sighted = [], Sighted()
+    sighted.failed = lambda *more: told.append(more)
+
+    def seen(count, life="one", at=None):
+        failure = Failure("api.dev.test", count, 503, "it is restarting", time() + 1 if at is None else at)
+        return Sightings("proxy-1", (), (failure,), life)
+
+    sighted.hear(1, seen(2))
+    sighted.hear(1, seen(5))
+    sighted.leave(1)
+    sighted.hear(2, seen(5))  # it only lost its connection
+    sighted.hear(3, seen(1, "two"))
+    sighted.hear(4, seen(9, "three", at=0.0))  # all of it was told to the control before this one
+    why = "503: it is restarting"
+    assert told == [("api.dev.test", 2, why), ("api.dev.test", 3, why), ("api.dev.test", 1, why)]

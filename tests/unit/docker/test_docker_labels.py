@@ -46,11 +46,12 @@ def test_every_option_is_read():
             "dev.host": "localhost:9000",
             "dev.scheme": "h2c",
             "dev.hold": "1500ms",
+            "dev.verify": "no",
             "dev.enable": "true",
         }
     )
     assert (wish.label, wish.port, wish.scheme) == ("dev.route", 8000, "h2c")
-    assert wish.options == Options(strip=True, host="localhost:9000", health="/healthz?full=1", hold=1.5)
+    assert wish.options == Options(strip=True, host="localhost:9000", health="/healthz?full=1", hold=1.5, verify=False)
 
 
 def test_a_family_has_what_it_says_and_else_what_the_plain_labels_say():
@@ -93,6 +94,17 @@ def test_a_wrong_value_is_refused_with_its_label_and_the_mend(label, value, reas
     (refusal,) = reading.refusals
     assert (refusal.origin, refusal.name) == (f"container box, label {label}", "api")
     assert (refusal.reason, refusal.hint, refusal.quiet) == (reason, hint, False)
+
+
+@pytest.mark.parametrize("key", ["dev.ca", "dev.ca.admin"])
+def test_no_label_chooses_a_file_of_this_host(key):
+    reading = read({"dev.route": "api", key: "/etc/shadow"}, "box", ZONES)
+    assert [str(wish.claim) for wish in reading.wishes] == ["api.dev.test"]
+    assert reading.wishes[0].options == Options()
+    (refusal,) = reading.refusals
+    assert refusal.reason == f"label {key} would name a file of this host"
+    assert "devdns.yml" in refusal.hint
+    assert "/etc/shadow" not in str(refusal)
 
 
 @pytest.mark.parametrize(
