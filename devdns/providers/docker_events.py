@@ -31,6 +31,11 @@ class Event(Struct, frozen=True):
     downfall: str = ""
     doubtful: bool = False
 
+    @property
+    def removed(self) -> bool:
+        """The container is gone for good (Podman says `remove`)."""
+        return self.action in {"destroy", "remove"}
+
 
 def parse_event(event: Mapping[str, Any]) -> Event | None:
     """The event as it concerns us, None when it does not."""

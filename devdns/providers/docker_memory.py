@@ -13,6 +13,7 @@ from itertools import chain
 from msgspec.structs import replace
 
 from devdns.core.holding import Holding
+from devdns.core.names import Claim
 from devdns.core.routes import Route, State, Target
 from devdns.providers.docker_reach import ASK, Knock, knock_published
 
@@ -29,6 +30,7 @@ class Memory:
         self.holding = Holding(hold)
         self.last: dict[str, tuple[Route, ...]] | None = None
         self._silent: dict[Target, int] = {}
+        self._removed: dict[str, frozenset[str]] = {}  # containers held for -> the owners who claimed beside them
 
     def had(self, key: str) -> tuple[Route, ...]:
         """The routes of a container when it was last up, or is held for."""
@@ -38,6 +40,25 @@ class Memory:
         """A container went down."""
         self.holding.fall(key, routes, reason, now)
         (self.last or {}).pop(key, None)
+
+    def bury(self, key: str, up: Iterable[Route]) -> None:
+        """A container that is held for was removed. It may be made anew, but is not awaited against a newcomer; `up` claim by now."""
+        claims = {route.claim for route in self.holding.of(key)}
+        if claims:
+            self._removed[key] = frozenset(route.owner for route in up if route.claim in claims)
+
+    def inherit(self, up: Iterable[Route]) -> None:
+        """Gives up what is held for containers that were removed, where somebody new claims the same by now."""
+        held = {key: self.holding.of(key) for key in self._removed}
+        self._removed = {key: rivals for key, rivals in self._removed.items() if held[key]}
+        if not self._removed:
+            return
+        heirs: dict[Claim, set[str]] = {}
+        for route in up:
+            heirs.setdefault(route.claim, set()).add(route.owner)
+        for key, rivals in self._removed.items():
+            if any(heirs.get(route.claim, rivals) - rivals for route in held[key]):
+                self.holding.rise(key)
 
     async def look(self) -> tuple[Route, ...] | None:
         """Without the engine: knocks at all that is live by what was said last; returns what holds now, None before anything was said."""

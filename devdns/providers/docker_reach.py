@@ -29,22 +29,39 @@ class Knock(Enum):
     SILENT = "silent"
 
 
-async def reach(container: Container, port: int, ground: Ground, *, speaks_http: bool = False) -> Reach:
+async def reach(
+    container: Container, port: int, ground: Ground, *, speaks_http: bool = False, beyond: bool = False
+) -> Reach:
     """The container's own address where this host routes to it, else the published port, else `NOWHERE`.
 
     Some gateways refuse what they do not route: a refusal at the own address stands only if the published port is no better.
+    `beyond`: own addresses were out of reach lately, so that a published port that answers first is not kept waiting for them.
     """
     own = [(ground.host, port)] if container.host_network else []
     if ground.routed and not own:
         own = [(address, port) for address in container.addresses]
+    ask = ASK if speaks_http else b""
+    if beyond and not container.host_network and (first := await _sooner(container, port, ground, own, ask)).host:
+        return first
     found = await _first(own)
     if found.open or container.host_network:
         return found
-    published = await _published(container, port, ground, ASK if speaks_http else b"")
+    published = await _published(container, port, ground, ask)
     if not found.host or not published.open:
         return found if found.host else published
     again = await _first(own)  # the service may have come up between the two knocks
     return again if again.open else published
+
+
+async def _sooner(container: Container, port: int, ground: Ground, own: Sequence[tuple[str, int]], ask: bytes) -> Reach:
+    """The published port while the own addresses say nothing; `NOWHERE` once they do."""
+    asked = asyncio.create_task(_first(own))
+    try:
+        published = await _published(container, port, ground, ask)
+        return NOWHERE if asked.done() else published
+    finally:
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
 
 
 async def _published(container: Container, port: int, ground: Ground, ask: bytes) -> Reach:

@@ -72,6 +72,7 @@ class Seekers:
 
     def __init__(self, told: Callable[[Seen], None]) -> None:
         self._told = told
+        self._beyond = False  # the last container was reached by its published port only
         self._doors = asyncio.Semaphore(KNOCKS_AT_ONCE)
         self._busy: set[asyncio.Task[None]] = set()
         self._clock = asyncio.get_running_loop().time
@@ -93,10 +94,7 @@ class Seekers:
         began, ports = self._clock(), {wish.port: wish.scheme for wish in seen.plan.wishes if wish.port}
         while True:
             async with self._doors:
-                found = {
-                    port: await reach(seen.container, port, rules.ground, speaks_http=scheme == "http")
-                    for port, scheme in ports.items()
-                }
+                found = {port: await self._reach(seen.container, port, rules, scheme) for port, scheme in ports.items()}
             spent = self._clock() - began
             found = {port: replace(each, tired=spent > PATIENCE and not each.open) for port, each in found.items()}
             changed = found != seen.found
@@ -108,6 +106,12 @@ class Seekers:
             if all(each.open for each in found.values()):
                 return
             await asyncio.sleep(self._pause(spent))
+
+    async def _reach(self, container: Container, port: int, rules: Rules, scheme: str) -> Reach:
+        found = await reach(container, port, rules.ground, speaks_http=scheme == "http", beyond=self._beyond)
+        if container.addresses and found.host:
+            self._beyond = found.published
+        return found
 
     def _pause(self, spent: float) -> float:
         crowd = max(1.0, len(self._busy) / PACE)

@@ -7,18 +7,20 @@ container is asked of the engine, once however many events it made. A burst of e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 
 from msgspec.structs import replace
 
+from devdns.core.routes import Route
 from devdns.core.sources import Refusal, Statement
 from devdns.providers.docker_causes import KNOCK, Causes
 from devdns.providers.docker_container import COMPOSE, Container, is_stale
 from devdns.providers.docker_engine import Engine
 from devdns.providers.docker_events import Event
 from devdns.providers.docker_hosts import Endpoint
+from devdns.providers.docker_inquiry import Inquiry
 from devdns.providers.docker_labels import PREFIX
 from devdns.providers.docker_memory import Memory
 from devdns.providers.docker_routes import THERE, Rules, downfall
@@ -32,8 +34,6 @@ GRACE, FIRST_GRACE = 0.01, 0.5
 REVIEW = 30.0
 #: After a signal that a container may survive it is looked at again.
 SIGNALLED = 0.1
-#: How many containers are inspected at a time: in a burst the first ones are live before the last ones are known.
-SOME = 32
 
 
 class Stack:
@@ -46,26 +46,26 @@ class Stack:
         self._seen: dict[str, Seen] = {}
         self._sharers: set[str] = set()
         self._mute: dict[str, Refusal] = {}
-        self._dirty: dict[str, None] = {}  # as an ordered set: first come, first inspected
+        self._inquiry = Inquiry(self._engine, self._put)
         self._causes = Causes()
-        self._work, self._news = asyncio.Event(), asyncio.Event()
+        self._news = asyncio.Event()
         self._seekers = Seekers(self._found)
-        self._inspector: asyncio.Task[None] | None = None
+        self._reviewer: asyncio.Task[None] | None = None
         self._fell = False
         self._over: BaseException | None = None
         self._clock = asyncio.get_running_loop().time
-        self._told = self._reviewed = self._clock()
+        self._told = self._clock()
 
     async def open(self) -> None:
         """Connects and takes in every container. Raises `EngineLost`."""
         await self._engine.connect()
         self._rules = replace(self._rules, ground=self._engine.ground)
         await self._review()
-        while self._dirty:
-            await self._refresh()
+        await self._inquiry.drain()
         await _knocked(self._seen.values(), FIRST_GRACE)
-        self._inspector = asyncio.create_task(self._inspect(), name="inspect containers")
-        self._inspector.add_done_callback(self._inspected)
+        self._inquiry.start(self._ended)
+        self._reviewer = asyncio.create_task(self._review_often(), name="review containers")
+        self._reviewer.add_done_callback(self._ended)
         self._news.set()
 
     async def settled(self) -> Statement:
@@ -87,9 +87,10 @@ class Stack:
     async def close(self) -> None:
         """Ends the tasks and the connection."""
         self._engine.close()
-        if self._inspector is not None:
-            self._inspector.cancel()
-            await asyncio.gather(self._inspector, return_exceptions=True)
+        if self._reviewer is not None:
+            self._reviewer.cancel()
+            await asyncio.gather(self._reviewer, return_exceptions=True)
+        await self._inquiry.close()
         await self._seekers.close()
 
     def _hear(self, event: Event) -> None:
@@ -97,14 +98,15 @@ class Stack:
         self._causes.note(event.id, event.action)
         if event.downfall:
             self._fall(event.id, event.downfall)
+        if event.removed:
+            self._memory.bury(event.id, self._up())
         if event.doubtful:
             asyncio.get_running_loop().call_later(SIGNALLED, self._ask_of, event.id)
         else:
             self._ask_of(event.id)
 
     def _ask_of(self, *names: str) -> None:
-        self._dirty |= dict.fromkeys(names)
-        self._work.set()
+        self._inquiry.ask(names, self._memory.holding.__contains__)
 
     def _found(self, seen: Seen) -> None:
         """A seeker found something else."""
@@ -115,7 +117,7 @@ class Stack:
         self._over = why
         self._news.set()
 
-    def _inspected(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         """Nobody asks any more: the engine is lost, or ours is the fault."""
         error = None if task.cancelled() else task.exception()
         if error is not None:
@@ -142,6 +144,7 @@ class Stack:
     def _statement(self) -> Statement:
         """Oldest container first: among equal claims of one source the first one wins."""
         every = sorted(self._seen.values(), key=lambda seen: (seen.container.started, seen.container.id))
+        self._memory.inherit(self._up())
         held = self._memory.holding.routes(self._clock())
         up = {seen.container.id: seen for seen in every if seen.is_there and seen.container.id not in held}
         self._memory.last = {name: seen.routes for name, seen in up.items() if seen.routes}
@@ -150,6 +153,11 @@ class Stack:
         routes = (*down, *chain.from_iterable(seen.routes for seen in up.values()))
         refusals = (*chain.from_iterable(seen.plan.refusals for seen in every), *self._mute.values())
         return Statement(routes, refusals, causes=self._causes.told(self._owner))
+
+    def _up(self) -> Iterator[Route]:
+        """The routes of the containers that are there, each as it was last found."""
+        there = (seen for name, seen in self._seen.items() if seen.is_there and name not in self._memory.holding)
+        return chain.from_iterable(seen.routes for seen in there)
 
     def _owner(self, name: str) -> str:
         """Who claims for a container, perhaps one that is gone; empty when it claims nothing."""
@@ -160,7 +168,6 @@ class Stack:
     async def _review(self) -> None:
         """Marks what the engine's list shows differently from what is known, now or of an earlier connection."""
         listed = {str(each.get("Id")): each for each in await self._engine.summaries()}
-        self._reviewed = self._clock()
         gone = (self._seen.keys() | (self._memory.last or {}).keys()) - listed.keys()
         new = {
             name
@@ -170,28 +177,11 @@ class Stack:
         stale = {name for name, seen in self._seen.items() if name in listed and is_stale(seen.container, listed[name])}
         self._ask_of(*sorted(gone | new | stale))
 
-    async def _inspect(self) -> None:
-        """Runs while the connection lasts: asks of whatever something was heard. Raises `EngineLost`."""
+    async def _review_often(self) -> None:
+        """Runs while the connection lasts. Raises `EngineLost`."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(self._reviewed + REVIEW):
-                    await self._work.wait()
-            if self._clock() >= self._reviewed + REVIEW:
-                await self._review()
-            await self._refresh()
-
-    async def _refresh(self) -> None:
-        """Inspects some of what changed: first what somebody may wait for."""
-        waiting = [name for name in self._dirty if name in self._memory.holding]
-        names = [*waiting, *(name for name in self._dirty if name not in self._memory.holding)][:SOME]
-        for name in names:
-            del self._dirty[name]
-        if not self._dirty:
-            self._work.clear()
-        found = await asyncio.gather(*(self._engine.inspect(name) for name in names))
-        for name, each in zip(names, found, strict=True):
-            if name not in self._dirty:  # else something newer was heard, and it is asked again
-                self._put(name, each)
+            await asyncio.sleep(REVIEW)
+            await self._review()
 
     def _put(self, name: str, found: Container | Refusal | None) -> None:
         """Takes in what an inspection found."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from devdns.core.routes import Route, State, Target
 from devdns_proxy import departures, refusals
 from devdns_proxy.dialling import DialFailed
-from devdns_proxy.framing import Body, FramingRefused
+from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized
 from devdns_proxy.heads import IDEMPOTENT
 from devdns_proxy.holding import PASSING
 from devdns_proxy.problems import Problem
@@ -29,12 +29,14 @@ LIVE = State.LIVE  # an enum member costs more to look up than the route it belo
 class Exchange(Waiting):
     """Takes the request in hand to a service of its route, at most `MAX_RETRIES` times after it was written."""
 
-    __slots__ = ("_dialled", "_head", "_line", "_tried", "_tries")
+    __slots__ = ("_cut_short", "_dialled", "_head", "_line", "_piece", "_tried", "_tries")
     _dialled: Target
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._head = b""
+        self._cut_short = False  # the deadline is that of a service that went down
+        self._piece: bytes | None = None  # the body, where it went out whole with the head
         self._tried: list[Target] = []
         self._tries = 0
         self._line: Line | None = None
@@ -51,21 +53,9 @@ class Exchange(Waiting):
         if route.options.timeout is not None:
             self.deadline = context.now + route.options.timeout
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
-        partner, self._partner = self._partner, None
         upstream = None
         if not fresh:
-            if (
-                partner is not None
-                and partner.target is target
-                and self._repeatable()
-                and context.pool.retake(partner, self)
-            ):
-                context.counters.reused += 1
-                self._upstream = partner
-                partner.resume(self)
-                partner.transport.write(self._head)
-                return
-            upstream = context.pool.take(target)
+            upstream = context.pool.take(target, looked=self._found and self._repeatable())
         if upstream is None:
             self._tried, self._tries = [], 0
             self._wait(target)
@@ -184,6 +174,7 @@ class Exchange(Waiting):
             return
         if (head or out) and not upstream.transport.is_closing():
             upstream.transport.write(head + out)
+        self._piece = data[: len(data) - len(rest)] if head and body.done else None
         if body.done:
             self._body, self._held = None, rest
             self.steer()
@@ -218,13 +209,28 @@ class Exchange(Waiting):
             self._context.watches.doubt(upstream.target)
         if self.transport.is_closing():
             return
-        if self._repeatable() and not upstream.touched and self._retries < MAX_RETRIES:
+        again = self._repeatable() and not upstream.touched
+        if self._retries < MAX_RETRIES and (again or self._unheard(upstream)):
             self._retries += 1
             self._context.counters.retries += 1
             self._dispatch(fresh=True)
             return
         words = "closed the connection in the middle of its answer" if upstream.touched else "closed without an answer"
         self._fail(f"{upstream.target} {words}" + (f" ({error})" if error else ""))
+
+    def _unheard(self, upstream: Upstream) -> bool:
+        """True when no byte of the request can have reached the service, and it can be sent again; its body is put back.
+
+        An engine's proxy of a published port reads nothing before it has reached the container, and then all that has come.
+        """
+        if upstream.touched or not upstream.unread or self._route is None or not self._route.published:
+            return False
+        if self.meaning.length or self.meaning.chunked:
+            if self._piece is None:
+                return False
+            self._held = self._piece + self._held
+            self._body = Chunked() if self.meaning.chunked else Sized(self.meaning.length or 0)
+        return True
 
     def part(self, targets: frozenset[Target]) -> None:
         upstream = self._upstream
@@ -235,6 +241,7 @@ class Exchange(Waiting):
             return
         departures.hurry(upstream.transport)
         if self._forsaken():
+            self._cut_short = True
             self.deadline = min(self.deadline, self._context.now + self._context.limits.left_time)
 
     def _forsaken(self) -> bool:
@@ -242,8 +249,13 @@ class Exchange(Waiting):
         route = self._context.route(self.meaning.host, self._target)
         return route is not None and route.state in PASSING
 
-    def _abandon(self, upstream: Upstream) -> None:
-        """Waits no longer for an answer."""
+    def _part_over(self, upstream: Upstream) -> None:
+        """The time is over that a request has whose service went down: waits no longer, unless the service is back there."""
+        self._cut_short = False
+        route = self._context.route(self.meaning.host, self._target)
+        if route is not None and route.state is LIVE and upstream.target in route.targets:
+            self._arm_reply()
+            return
         upstream.leave()
         self.lost(upstream, None)
 

@@ -544,6 +544,43 @@ async def test_an_answer_of_a_service_that_is_down_is_not_waited_for(asked, star
             assert (await wire.rest()).startswith(start)
 
 
+async def test_a_service_that_is_back_elsewhere_before_its_time_is_over_gets_what_the_old_place_was_asked():
+    async with backend(silent) as service, backend(answering(OK)) as after:
+        limits = Limits(left_time=0.1)
+        async with running(route("api", service.port), limits=limits) as proxy, await proxy.connect() as wire:
+            await wire.send(LAST)
+            await until(lambda: service.seen)
+            proxy.route(restarting(service.port))
+            proxy.route(route("api", after.port))
+            assert (await wire.rest()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_service_that_is_back_where_it_was_may_take_its_time():
+    """What said that it goes down was a signal that it ignored, or a pause."""
+    going = asyncio.Event()
+
+    async def slow(self, wire):
+        self.seen.append(await wire.head())
+        await going.wait()
+        await wire.send(OK)
+
+    limits = Limits(left_time=0.0)
+    async with (
+        backend(slow) as service,
+        running(route("api", service.port), limits=limits) as proxy,
+        await proxy.connect() as wire,
+    ):
+        await wire.send(GET)
+        await until(lambda: service.seen)
+        context = proxy.proxy.context
+        proxy.route(restarting(service.port))
+        proxy.route(route("api", service.port))
+        ticked = context.now
+        await until(lambda: context.now > ticked + 0.2)
+        going.set()
+        assert (await wire.response())[1] == b"ok"
+
+
 async def test_a_response_that_has_begun_is_finished_whatever_the_table_says():
     going = asyncio.Event()
 
