@@ -38,8 +38,9 @@ class Answering(asyncio.Protocol):
     `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection; `parting`: the same for one
     that does not. `deadline`: when
     `expire` is called. `paused`: the client does not keep up. `received` and `sent` are bytes of the connection so far.
-    `_found`: the event loop has found what is being read just now. `_begun` is the status of the response that has begun, else 0. `_body` is what is still to come of the request's body,
-    None when it is whole. `follows`: the response that has begun is an event stream.
+    `_found`: the event loop has found what is being read just now. `_begun` is the status of the response that has begun, else 0.
+    `_body` is what is still to come of the request's body, None when it is whole. `follows`: the response that has begun is an
+    event stream.
     """
 
     __slots__ = (
