@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from devdns_bench import http_peers
+from devdns_bench.ports import free_port
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -51,13 +52,6 @@ class Contender(Struct):
     def _pids(self) -> list[int]:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return [self.pid, *map(int, children)]
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

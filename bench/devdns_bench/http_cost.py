@@ -16,8 +16,9 @@ from pathlib import Path
 from statistics import median
 
 from devdns_bench import http_peers
-from devdns_bench.http_contenders import Contender, contenders, free_port, started
+from devdns_bench.http_contenders import Contender, contenders, started
 from devdns_bench.http_loads import MODES, Mode, Reading, Settings, measure
+from devdns_bench.ports import free_port
 
 YARDSTICK = "nginx"
 

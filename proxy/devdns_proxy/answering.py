@@ -38,8 +38,9 @@ class Answering(asyncio.Protocol):
     `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection; `parting`: the same for one
     that does not. `deadline`: when
     `expire` is called. `paused`: the client does not keep up. `received` and `sent` are bytes of the connection so far.
-    `_found`: the event loop has found what is being read just now. `_begun` is the status of the response that has begun, else 0. `_body` is what is still to come of the request's body,
-    None when it is whole.
+    `_found`: the event loop has found what is being read just now. `_begun` is the status of the response that has begun, else 0.
+    `_body` is what is still to come of the request's body, None when it is whole. `follows`: the response that has begun is an
+    event stream.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Answering(asyncio.Protocol):
         "_told",
         "_upstream",
         "deadline",
+        "follows",
         "meaning",
         "method",
         "minor",
@@ -103,6 +105,7 @@ class Answering(asyncio.Protocol):
         self.method = self.minor = b""
         self.paused = False
         self.plain = self.parting = False
+        self.follows = False
         self.deadline = context.now + context.limits.head_time
 
     # What the connection does; see `Client`
@@ -142,6 +145,10 @@ class Answering(asyncio.Protocol):
     def may_keep(self) -> bool:
         """True when the connection can carry another request after this one."""
         return self.meaning.keep and self._body is None and not self._context.draining
+
+    def streams(self) -> bool:
+        """True when an event stream is on its way to the client."""
+        return self._state == BUSY and bool(self._begun) and self.follows
 
     def sent_whole(self) -> bool:
         """True when the service has been sent the whole request."""

@@ -20,13 +20,13 @@ import structlog
 from devdns_proxy import refusals
 from devdns_proxy.answering import BUSY, LINGER, READY
 from devdns_proxy.context import Context
-from devdns_proxy.exchange import Exchange
 from devdns_proxy.fields import BARE, HeadRefused
 from devdns_proxy.framing import Chunked, Sized
 from devdns_proxy.heads import REQUEST_LINE, Meaning, form, read_block, refuse_line
 from devdns_proxy.memo import ENTRY_BYTES
 from devdns_proxy.problems import Problem
 from devdns_proxy.rendering import rendered
+from devdns_proxy.repeating import Repeating
 from devdns_proxy.tunnel import half_close
 
 log = structlog.get_logger()
@@ -38,16 +38,14 @@ EMPTY_LINES = re.compile(rb"(?:\r\n)++")
 MAX_RECALL = 2 * ENTRY_BYTES
 
 
-class Client(Exchange):
+class Client(Repeating):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_again", "_epoch", "_scanned", "_stem", "_table", "_unsent", "_where")
+    __slots__ = ("_scanned", "_unsent", "_where")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._epoch: object = None
         self._scanned = 0
-        self._again = b""
         self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -208,49 +206,6 @@ class Client(Exchange):
         self._begin(meaning, data)
         if again:
             self._learn(data)
-        return True
-
-    def _learn(self, data: bytes) -> None:
-        """Remembers the request in hand as one that may come again on this connection; it has come twice."""
-        route = self._route
-        if (
-            self.plain
-            and self.method == b"GET"
-            and route is not None
-            and self._upstream is not None
-            and self._own_id
-            and len(route.targets) == 1
-            and route.options.timeout is None
-        ):
-            self._again, self._table, self._stem = data, self._context.view.table, self._head[: -len(self._own_id) - 2]
-
-    def _repeat(self) -> bool:
-        """Takes `data` that equals the last request for the same again; False when anything is not as it was then.
-
-        This is safe because all that was made of those bytes is still here and still holds: what they mean while the epoch
-        lasts, the route while the table does. A request in between would have cleared `_again`. Only the request id is new.
-        """
-        context, upstream = self._context, self._partner
-        if (
-            upstream is None
-            or self._state != READY
-            or self._held
-            or self._epoch is not context.epoch
-            or self._table is not context.view.table
-            or context.hello is not context.view.hello
-            or context.draining
-            or not context.pool.retake(upstream, self)
-        ):
-            return False
-        self._since = monotonic()
-        self._state, self._begun, self._retries, self._partner = BUSY, 0, 0, None
-        self._upstream = upstream
-        self.deadline = context.now + context.limits.reply_time
-        self._own_id = own_id = context.request_id()
-        self._head = head = b"%b%b\r\n" % (self._stem, own_id)
-        context.counters.reused += 1
-        upstream.carry(self)
-        upstream.transport.write(head)
         return True
 
     def _read_head(self, line: re.Match[bytes], data: bytes, end: int, unknown: bytes) -> None:

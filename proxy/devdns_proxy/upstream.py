@@ -234,6 +234,7 @@ class Upstream(asyncio.Protocol):
         lines.append(b"\r\n")
         head = b"".join(lines)
         client.begin(reply.status, keep=keep)
+        client.follows = reply.events
         self._body = body
         if body is not None and rest and not body.done:
             self._relay(client, body, rest, head)
