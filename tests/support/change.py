@@ -176,12 +176,14 @@ class Scene:
     def _gone(self, ends: int, word: str) -> None:
         asyncio.get_running_loop().remove_reader(ends)
         os.close(ends)
-        apps.stamp(self.stamps, "gone", word)
+        with suppress(FileNotFoundError):  # all is over, and cleaned up
+            apps.stamp(self.stamps, "gone", word)
 
     async def leads_to(self, place: str) -> None:
         """Waits until devdns says that the scene's route leads there."""
         async with asyncio.timeout(BOUND):
-            while place not in (await self.call(self.stack.run, "routes", "--json")).stdout:
+            own = f"devdns.dev.test:{self.stack.http[1]}"
+            while place not in (await self.call(self.stack.get, own, "/api/v1/routes"))[1].decode():
                 pass
 
     @asynccontextmanager
@@ -248,9 +250,9 @@ class Scene:
     def failures(self) -> list[str]:
         """What failed without excuse, in words: one line a turn and kind."""
         return [
-            f"{self.name} turn {number}: {len(rows)} x {' '.join(str(each) for each in kind if each)}, sent {_when(rows[0], turn)} to "
+            f"{self.name} turn {number}: {len(rows)} x {kind}, sent {_when(rows[0], turn)} to "
             f"{_when(rows[-1], turn)} from the change, taking {min(row.took for row in rows):.3f} to {max(row.took for row in rows):.3f} s, "
-            f"{dict(Counter(f'{row.method} {row.way}' for row in rows))}"
+            f"{dict(Counter(f'{row.method} {row.way}' for row in rows))}, {rows[0].backend}{rows[0].detail}"
             for number, turn in enumerate(self.done)
             for kind, rows in _kinds(turn.failures())
         ]
@@ -269,11 +271,11 @@ class Scene:
         )
 
 
-def _kinds(rows: list[Row]) -> Iterable[tuple[tuple[str, int, str, str], list[Row]]]:
+def _kinds(rows: list[Row]) -> Iterable[tuple[str, list[Row]]]:
     """Failures of the same kind, in order of their due times."""
-    kinds: dict[tuple[str, int, str, str], list[Row]] = {}
+    kinds: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.due):
-        kinds.setdefault((row.outcome, row.status, row.backend, row.detail), []).append(row)
+        kinds.setdefault(f"{row.outcome} {row.status or ''}", []).append(row)
     return kinds.items()
 
 

@@ -17,7 +17,10 @@ def container(action, **said):
         (container("die", exitCode="137"), Event("1", "die", "container api stopped (exit code 137)")),
         (container("die", exitCode="\x1b[31m"), Event("1", "die", "container api stopped")),
         (container("died", containerExitCode="1"), Event("1", "died", "container api stopped (exit code 1)")),
-        (container("kill", signal="9"), Event("1", "kill", "container api is being stopped")),
+        (
+            container("kill", signal="9"),
+            Event("1", "kill (SIGKILL)", "container api is being stopped", doubtful=True),
+        ),
         (
             container("kill", signal="15"),
             Event("1", "kill (SIGTERM)", "container api is being stopped", doubtful=True),
