@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
@@ -81,7 +80,7 @@ class Link:
     async def _tell(self, writer: asyncio.StreamWriter) -> None:
         """Sends what the part tells, again whenever it changed, until cancelled or control does not take it."""
         told: list[Figures | Sightings | None] = [None] * len(self._words)
-        with suppress(OSError):
+        try:
             while self._words:
                 now = [word() for word in self._words]
                 for word, before in zip(now, told, strict=True):
@@ -90,3 +89,7 @@ class Link:
                 told = [*now]
                 await writer.drain()
                 await asyncio.sleep(self._every)
+        except OSError:
+            return
+        except Exception:  # nobody waits for this task, and without a word it would only be missed
+            log.exception("figures not told")
