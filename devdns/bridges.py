@@ -1,4 +1,4 @@
-"""The bridges of this machine that hold containers, and when they change. Linux; elsewhere there are none. Standard library only.
+"""The bridges of this machine that hold containers. Linux; elsewhere there are none. Standard library only.
 
 A bridge counts when nothing but virtual ends hang on it and the way out of this machine is not through it: one that joins
 the local network would open our listeners to strangers.
@@ -6,7 +6,6 @@ the local network would open our listeners to strangers.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import socket
 import struct
@@ -18,8 +17,6 @@ from typing import NamedTuple
 LINKS = Path("/sys/class/net")
 ROUTES = Path("/proc/net/route")
 SIOCGIFADDR, SIOCGIFNETMASK = 0x8915, 0x891B
-RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 1, 0x10, 0x40
-READ_SIZE = 1 << 16
 
 
 class Bridge(NamedTuple):
@@ -41,24 +38,6 @@ def bridges() -> frozenset[Bridge]:
     names = [link.name for link in _entries(LINKS) if (link / "bridge").is_dir()]
     places = {name: _place(name) for name in names if name not in out and not _joins_a_network(name)}
     return frozenset(Bridge(name, str(place)) for name, place in places.items() if place and place.is_private)
-
-
-def changes() -> socket.socket | None:
-    """A socket that turns readable when links, addresses or routes change (rtnetlink(7)); None where the system has none."""
-    if sys.platform != "linux":
-        return None
-    with contextlib.suppress(OSError):
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
-        sock.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE))
-        return sock
-    return None
-
-
-def drain(sock: socket.socket) -> None:
-    """Reads what was told; that the kernel had no room for more is one more reason to look."""
-    with contextlib.suppress(OSError):
-        while True:
-            sock.recv(READ_SIZE)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from devdns import bridges
+from devdns import bridges, links
 from devdns.core.errors import DevdnsError
 from devdns.doors import Doors, Named
 from devdns.listeners import Listeners, Wanted, open_listeners, show
@@ -127,7 +127,7 @@ class Supervisor:
         self._environ["DEVDNS_LISTENING"] = json.dumps(self._listeners.addresses)
         self._environ["DEVDNS_INSTANCE"] = uuid.uuid4().hex
         self._doors = Doors(self._listeners.addresses)
-        self._changes = bridges.changes()
+        self._changes = links.changes()
         if self._changes is not None:
             self._selector.register(self._changes, selectors.EVENT_READ)
             self._doors.reconcile(bridges.bridges())
@@ -185,7 +185,7 @@ class Supervisor:
             if isinstance(key.data, Child):
                 self._hear(key.data)
             elif key.fileobj is self._changes:
-                bridges.drain(self._changes)
+                links.drain(self._changes)
                 self._look_at = self._look_at or time.monotonic() + SETTLE
             else:
                 self._read_signals()

@@ -154,6 +154,11 @@ def route_path(name: str) -> str:
     return "/api/v1/routes/" + quote(name, safe="/*")
 
 
+def chaos_path(name: str) -> str:
+    """The API path of the faults of a claim."""
+    return "/api/v1/chaos/" + quote(name, safe="/*")
+
+
 def explain_path(name: str) -> str:
     """The API path that explains a name or a URL, which travels as one segment."""
     return "/api/v1/explain/" + quote(name, safe="*")

@@ -32,6 +32,7 @@ COMMANDS = {
     "explain": "devdns.cli.explain:explain",
     "history": "devdns.cli.history:history",
     "open": "devdns.cli.browse:browse",
+    "chaos": "devdns.cli.chaos:chaos",
     "logs": "devdns.cli.logs:logs",
     "demo": "devdns.cli.demo:demo",
     "config": "devdns.cli.config:config",

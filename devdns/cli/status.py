@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from devdns.cli.chaos import chaos_line
 from devdns.cli.client import Body, Client
 from devdns.cli.options import common, json_option
 from devdns.cli.show import Row, address_text, print_json
@@ -40,11 +41,27 @@ def _lines(body: Body) -> list[str]:
             for role, addresses in body["listeners"].items()
             if addresses
         ),
+        f"network {_network(body['network'])}",
         *_block(("PROCESS", "PID", "MEMORY", "RESTARTS", "STATE"), [_process(each) for each in body["processes"]], 4),
         *_block(("SOURCE", "ROUTES", "STATE"), [_source(each) for each in body["sources"]], 2),
+        *(chaos_line(each) for each in body["chaos"]),
         *map(_target, body.get("targets", ())),
         *(f"{paint('problem', 'red')} {each}" for each in problems),
     ]
+
+
+def _network(row: Row) -> str:
+    """How this machine is connected; the zones' names do not depend on it, and what is forwarded does."""
+    paint = style(sys.stdout)
+    said = {None: "unknown", True: clean(", ".join(row["ways"])), False: paint("offline", "yellow")}[row["online"]]
+    dead = [clean(each["address"]) for each in row["upstreams"] if not each["up"]]
+    if row["lying"]:
+        said += f", {paint('its DNS answers names that do not exist: a portal?', 'yellow')}"
+    if dead:
+        said += f", {paint('no answer from', 'yellow')} {', '.join(dead)}"
+    elif row["upstreams"]:
+        said += f", {len(row['upstreams'])} upstream{'s' * (len(row['upstreams']) != 1)} up"
+    return said
 
 
 def _block(header: tuple[str, ...], rows: list[tuple[str, ...]], state: int) -> list[str]:

@@ -7,7 +7,7 @@ user, one on `web.sock` for whatever comes through the proxy; they differ in who
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -20,12 +20,16 @@ import devdns
 from devdns.control import metrics, processes, shapes, streams
 from devdns.control.answers import JSON, MOST_BODY, answer, body_of, errors
 from devdns.control.explain import parse_question
+from devdns.control.faults import FaultBoard
+from devdns.control.faults_api import FaultsApi
 from devdns.control.history import now, stamp
+from devdns.control.network_shape import network_shape
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
 from devdns.control.told import Told
 from devdns.core.kinds import read_seconds
 from devdns.core.names import parse_claim
+from devdns.core.network import Network
 from devdns.core.routes import Conflict
 from devdns.core.routes_file import bind, read_line
 from devdns.core.whence import whence
@@ -44,6 +48,8 @@ class Api:
     """
 
     def __init__(self, registry: Registry, instance: str, listening: Listening, heartbeat: float = 15.0) -> None:
+        self.network: Callable[[], Network] = Network
+        self.faults = FaultsApi(registry, FaultBoard(lambda _: None))
         self.told = Told()
         self._registry = registry
         self._instance = instance
@@ -77,6 +83,7 @@ class Api:
             web.put("/api/v1/routes/{name:(?s:.*)}", self.put),
             web.delete("/api/v1/routes/{name:(?s:.*)}", self.remove),
             web.get("/api/v1/explain/{name:(?s:.*)}", self.explain),
+            *self.faults.routes(),
             web.get("/api/v1/history", self.history),
             web.get("/api/v1/files", self.files),
             web.post("/api/v1/files", self.attach),
@@ -121,6 +128,8 @@ class Api:
             "sources": sources,
             "routes": len(registry.table),
             "conflicts": len(conflicts),
+            "network": network_shape(self.network(), self.told.families()),
+            "chaos": self.faults.shown(),
             "targets": [shapes.trouble_shape(each) for each in registry.sighted.troubles()[:MOST_PROBLEMS]],
             "problems": shapes.problems(sources, running, registry.refusals(), conflicts)[:MOST_PROBLEMS],
         }

@@ -24,11 +24,15 @@ from aiohttp.typedefs import Middleware
 
 from devdns.control import guards, token
 from devdns.control.api import Api
+from devdns.control.faults import FaultBoard
+from devdns.control.faults_api import FaultsApi
 from devdns.control.gate import Gate
 from devdns.control.last_words import LastWords
+from devdns.control.network import NetworkWatch
 from devdns.control.recall import Recall
 from devdns.control.registry import Registry
 from devdns.control.snapshots import Snapshots, listen
+from devdns.core.chaos import Faults
 from devdns.core.errors import DevdnsError
 from devdns.core.frames import VERSION, Hello
 from devdns.core.names import Zones
@@ -65,6 +69,12 @@ class Control:
         self.registry.sighted = self._snapshots.sighted
         self.registry.sighted.failed = self.registry.history.failed
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
+        self._faults = FaultBoard(self._snapshots.publish_aside)
+        self._snapshots.publish_aside(Faults())  # a follower may still hold those of a control before this one
+        self._api.faults = FaultsApi(self.registry, self._faults)
+        self._network = NetworkWatch()
+        self._api.network = lambda: self._network.now
+        self._watching: asyncio.Task[None] | None = None
         self._api.told = self._snapshots.told
         self._providers = list(providers(config, zones))
         self._config = config
@@ -86,6 +96,7 @@ class Control:
             self.registry.sources.off(source, f"{source}.enabled is false")
         await self.registry.first_words(FIRST_WORDS)
         await self._snapshots.start(snapshots)
+        self._watching = asyncio.create_task(self._watch_network(), name="network")
         await self._serve(control, guards.local())
         await self._serve(web, guards.from_web(gate))
         log.info("control is up", instance=self.instance, routes=len(self.registry.table))
@@ -93,6 +104,9 @@ class Control:
     async def stop(self) -> None:
         """Ends the streams, closes the doors, stops the providers. The table stays in force where it was sent."""
         self.registry.events.close()
+        self._faults.close()
+        if self._watching is not None:
+            self._watching.cancel()
         for server in self._servers:
             server.close()
         for runner in self._runners:
@@ -100,6 +114,13 @@ class Control:
         await self._snapshots.stop()
         await self.registry.close()
         await self._last.close()
+
+    async def _watch_network(self) -> None:
+        try:
+            async for network in self._network.changes():
+                self._snapshots.publish_aside(network)
+        except Exception:  # the edge of the watch: routes and names do without it
+            log.exception("the network is not watched any more")
 
     async def _serve(self, sock: socket, guard: Middleware) -> None:
         runner = web.AppRunner(

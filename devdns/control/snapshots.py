@@ -17,8 +17,10 @@ import structlog
 from devdns.control import peers
 from devdns.control.sighted import Sighted
 from devdns.control.told import Told
+from devdns.core.chaos import Faults
 from devdns.core.errors import FrameRefused
 from devdns.core.frames import SLICE, Figures, Frame, FrameReader, Hello, Resync, encode, encoded
+from devdns.core.network import Network
 from devdns.core.routes import Change, Route, RouteTable
 from devdns.core.sightings import Sightings
 
@@ -37,6 +39,7 @@ class Snapshots:
 
     def __init__(self, hello: Hello, table: Callable[[], RouteTable], most_owed: int = MOST_OWED) -> None:
         self.hello = encode(hello)
+        self.aside: dict[type, bytes] = {}
         self.table = table
         self.most_owed = most_owed
         self.following: set[Feed] = set()
@@ -53,6 +56,12 @@ class Snapshots:
             self._server.close()
         for feed in list(self.following):
             feed.drop()
+
+    def publish_aside(self, word: Network | Faults) -> None:
+        """Tells every follower, now and in future, of what stands beside the table; the last word of each kind counts."""
+        frame = self.aside[type(word)] = encode(word)
+        for feed in list(self.following):
+            feed.tell(frame)
 
     def publish(self, change: Change) -> None:
         """Tells every follower. A change too big for a frame is told as a whole table."""
@@ -90,7 +99,7 @@ class Feed(asyncio.Protocol):
             self._transport.abort()
             return
         self._snapshots.following.add(self)
-        self._transport.write(self._snapshots.hello)
+        self._transport.write(b"".join((self._snapshots.hello, *self._snapshots.aside.values())))
         self.tell_table()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the reason changes nothing

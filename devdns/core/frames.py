@@ -1,7 +1,8 @@
 """Frames of `snapshots.sock`: a 4-byte big-endian length, then one msgspec (MessagePack) value of a tagged type.
 
-Control sends `Hello`, the table in `Slice`s, then a `Change` for each generation; a follower that misses one asks by
-`Resync`, and may tell its `Figures` and `Sightings`. Bytes in, values out: the sockets are elsewhere.
+Control sends `Hello`, the `Network`, the `Faults` asked for, the table in `Slice`s, then a `Change` for each generation, and the
+others again when they are others; a follower that misses a change asks by `Resync`, and may tell its `Figures` and `Sightings`.
+Bytes in, values out: the sockets are elsewhere.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from devdns.core.chaos import Chaos, Faults
 from devdns.core.errors import FrameRefused
 from devdns.core.figures import Family
+from devdns.core.network import Network
 from devdns.core.routes import Change, Route, RouteTable
 from devdns.core.settings import Config
 from devdns.core.sightings import Sightings
@@ -57,7 +60,7 @@ class Figures(Struct, frozen=True, tag="figures"):
     life: Annotated[str, Meta(max_length=40)] = ""
 
 
-Frame = Hello | Slice | Change | Resync | Figures | Sightings
+Frame = Hello | Network | Faults | Slice | Change | Resync | Figures | Sightings
 _decoder = msgspec.msgpack.Decoder(Frame)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -120,16 +123,18 @@ class FrameReader:
 
 
 class TableView:
-    """What the resolver and the proxy hold: one attribute that is swapped whole. `hello` is None until control spoke.
+    """What the resolver and the proxy hold: attributes that are swapped whole. `hello` is None until control spoke.
 
     Who has more to do at a swap than to read the new table next time is told: `listeners` are called with the hosts whose
-    routes may be other ones now, None for all of them.
+    routes may be other ones now, None for all of them. `faults` are those asked for, by the name of their route.
     """
 
-    __slots__ = ("hello", "listeners", "table")
+    __slots__ = ("faults", "hello", "listeners", "network", "table")
 
     def __init__(self, hello: Hello | None = None, table: RouteTable | None = None) -> None:
         self.hello = hello
+        self.network = Network()
+        self.faults: dict[str, Chaos] = {}
         self.table = table or RouteTable()
         self.listeners: list[Callable[[frozenset[str] | None], None]] = []
 
@@ -164,6 +169,10 @@ class Follower:
                     f"control speaks frames of version {frame.version}, this part {VERSION}", "restart devdns"
                 )
             self.view.hello = frame
+        elif isinstance(frame, Network):
+            self.view.network = frame
+        elif isinstance(frame, Faults):
+            self.view.faults = dict(frame.rows)
         elif isinstance(frame, Slice):
             self._gather(frame)
         elif isinstance(frame, Change) and not self._stale:

@@ -73,7 +73,11 @@ class Engine:
         self._closed = True
         if self._stream is not None:
             _cut(self._stream)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        threading.Thread(target=self._leave, name="docker leave", daemon=True).start()
+
+    def _leave(self) -> None:
+        """Closes the connections once the last call is back from them: the library would leave open what is in use."""
+        self._pool.shutdown(cancel_futures=True)
         if self._client is not None:
             self._client.close()
 

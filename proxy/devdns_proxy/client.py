@@ -248,6 +248,8 @@ class Client(Repeating):
         plain = self._body is None and self.minor == b"1" and self.method != b"HEAD" and not context.draining
         self.plain, self.parting = plain and meaning.keep, plain and not meaning.keep
         self.deadline = context.now + context.limits.reply_time
+        if context.view.faults and self._befall():
+            return
         self._dispatch()
 
     def _hand_over(self, data: bytes) -> None:

@@ -15,8 +15,8 @@ from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized
 from devdns_proxy.heads import IDEMPOTENT
 from devdns_proxy.holding import PASSING
 from devdns_proxy.problems import Problem
+from devdns_proxy.troubled import Troubled
 from devdns_proxy.upstream import Upstream
-from devdns_proxy.waiting import Waiting
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
@@ -26,7 +26,7 @@ MAX_RETRIES = 2
 LIVE = State.LIVE  # an enum member costs more to look up than the route it belongs to
 
 
-class Exchange(Waiting):
+class Exchange(Troubled):
     """Takes the request in hand to a service of its route, at most `MAX_RETRIES` times after it was written."""
 
     __slots__ = ("_cut_short", "_dialled", "_head", "_line", "_piece", "_tried", "_tries")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from devdns.core.chaos import Chaos
 from devdns.core.names import Zones
 from devdns.core.routes import SPOKEN, Route, RouteTable, State
 from devdns.core.whence import whence
@@ -108,6 +109,19 @@ def stopping(route: Route, path: str) -> Problem:
     """503: the proxy stops while the request is held."""
     reason = f"The request waited for {route.name}, which is {route.state}."
     return Problem(503, "devdns is stopping", reason, host=route.host, path=path, retry_after=1)
+
+
+def on_purpose(route: Route, path: str, chaos: Chaos) -> Problem:
+    """503: a fault that was asked for."""
+    return Problem(
+        503,
+        f"{route.name} fails on purpose",
+        f"This fault was asked for: {chaos}. It ends by itself.",
+        f"devdns chaos {route.name} --off",
+        host=route.host,
+        path=path,
+        retry_after=1,
+    )
 
 
 def unreachable(route: Route, path: str, reason: str, waited: float = 0.0, *, timed_out: bool) -> Problem:

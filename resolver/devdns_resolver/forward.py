@@ -7,7 +7,7 @@ forwarded (`answer`) nor who may ask (`access`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import structlog
 
@@ -15,6 +15,7 @@ from devdns.core.figures import Family
 from devdns_resolver.codes import Rcode
 from devdns_resolver.forward_asked import Asked, Flight, Places, Tally
 from devdns_resolver.forward_cache import Bounds, Cache, Entry
+from devdns_resolver.forward_canary import Canary, question
 from devdns_resolver.forward_figures import families
 from devdns_resolver.forward_io import clock
 from devdns_resolver.forward_message import Answer, Found, Key, aged, bare, capped, is_denial, key_of, render, stale
@@ -64,11 +65,21 @@ class Forwarder:
         self._count = count
         self._flights: dict[Key, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.canary = Canary()
         self._down = False
 
     def families(self) -> tuple[Family, ...]:
         """What `/metrics` shows of it; nothing as long as there was nothing to forward."""
-        return families(self.tally, self.cache, self.sources.upstreams.order()) if self.sources.wanted else ()
+        if not self.sources.wanted:
+            return ()
+        return families(self.tally, self.cache, self.sources.upstreams.order(), lying=self.canary.lying)
+
+    def moved(self) -> None:
+        """The machine is on another network, or was asleep: nobody counts as dead, and what is kept may be outdated."""
+        if self.sources.wanted:
+            self.sources.revive()
+            self.cache.age(clock())
+            self.canary.wake(clock())
 
     def forward(self, asked: Asked) -> bytes | None:
         """The reply where it is at hand; None when `asked.caller` gets it later."""
@@ -77,6 +88,9 @@ class Forwarder:
         now, key = clock(), key_of(asked.data, asked.query)
         if self.sources.refresh(now):
             self.cache.age(now)
+            self.canary.expect(now)
+        if now >= self.canary.due and not self.canary.singing:
+            self._start(self._sing())
         entry = self.cache.look(key, now)
         if entry is None:
             return self._join(asked, key, entry)
@@ -119,10 +133,25 @@ class Forwarder:
         if found is None:
             found = self._flights[key] = Flight(key, name)
             self.tally.flights += 1
-            task = asyncio.get_running_loop().create_task(self._fly(found))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._fly(found))
         return found
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _sing(self) -> None:
+        """Finds out whether the upstreams tell the truth."""
+        self.canary.singing = True
+        key, _ = question()
+        answer, found = await self.race.run(key) or (None, ())
+        if not self.canary.hear(answer, found, clock()):
+            return
+        if self.canary.lying:
+            log.warning("the network answers names that do not exist: a portal? nothing it says is kept")
+        else:
+            log.info("the network tells the truth again")
 
     async def _fly(self, flight: Flight) -> None:
         """From take-off to landing; whatever goes wrong, those who wait get a reply."""
@@ -148,7 +177,10 @@ class Forwarder:
         bounds = self.cache.bounds
         denial = is_denial(answer.message, found, flight.key)
         answer = capped(answer, min(bounds.negative, answer.lifetime) if denial else bounds.most)
-        self.cache.keep(flight.key, answer, clock())
+        if self.canary.lying:
+            answer = capped(answer, 0)
+        else:
+            self.cache.keep(flight.key, answer, clock())
         self.tally.answered += len(flight.waiting)
         self._reply_all(flight, lambda asked: self._render(asked, aged(answer, 0)))
 

@@ -13,7 +13,7 @@ from devdns_resolver.forward_upstreams import Upstream
 MAX_SHOWN = 16
 
 
-def families(tally: Tally, cache: Cache, upstreams: Iterable[Upstream]) -> tuple[Family, ...]:
+def families(tally: Tally, cache: Cache, upstreams: Iterable[Upstream], *, lying: bool) -> tuple[Family, ...]:
     """All of it; replies are counted by how they came about."""
     ways = ("answered", "cached", "stale", "failed", "blocked", "busy")
     replies = tuple(Sample(getattr(tally, way), (("way", way),)) for way in ways)
@@ -28,5 +28,11 @@ def families(tally: Tally, cache: Cache, upstreams: Iterable[Upstream]) -> tuple
         Family("devdns_dns_joined_total", "counter", "Clients that joined a question.", (Sample(tally.joined),)),
         Family("devdns_dns_cached_replies", "gauge", "Replies of upstreams kept.", (Sample(len(cache)),)),
         Family("devdns_dns_upstream_up", "gauge", "Whether an upstream is alive.", up),
+        Family(
+            "devdns_dns_upstreams_lying",
+            "gauge",
+            "1 while the upstreams answer names that do not exist, as a portal does.",
+            (Sample(int(lying)),),
+        ),
         Family("devdns_dns_upstream_seconds", "gauge", "Moving average of its time to reply.", latency),
     )

@@ -37,6 +37,11 @@ class Sources:
         """Whether anything is to be forwarded."""
         return self._forward != "off"
 
+    def revive(self) -> None:
+        """Nobody counts as dead any more, and the files are looked at with the next question."""
+        self.upstreams.revive()
+        self._looked = float("-inf")
+
     def refresh(self, now: float) -> bool:
         """Looks at the files when it is time; whether the upstreams are others than before.
 

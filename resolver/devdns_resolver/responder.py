@@ -69,6 +69,7 @@ class Responder:
         self._bridges: dict[Address, IPv4Network | IPv6Network] = {}
         self._access = Access()
         self._hello: Hello | None = None
+        self._epoch = view.network.epoch
         self._table: RouteTable = view.table
         self._kept = 0
 
@@ -99,6 +100,9 @@ class Responder:
             self._kept = 0
             for desk in self._desks.values():
                 desk.vantages.clear()
+        if self.view.network.epoch != self._epoch:
+            self._epoch = self.view.network.epoch
+            self.forwarder.moved()
 
     def vantage(self, desk: Desk, source: str | bytes) -> Vantage:
         """Where a query from address `source` (text or bytes) stands; decided before anything of it is read."""

@@ -6,9 +6,11 @@ import os
 import sys
 
 import pytest
+from msgspec import to_builtins
 from support.control import Doors, Scripted, ask, client, registry_of, route
 from support.figures import value
 
+from devdns.core.routes import Options
 from devdns.core.sources import Refusal, Statement, Trouble
 
 
@@ -52,16 +54,7 @@ async def test_the_table_names_every_route_with_its_url_and_origin(registry):
             "origin": "container shop-web-1, label dev.route",
             "state": "live",
             "reason": "",
-            "options": {
-                "strip": False,
-                "host": None,
-                "health": None,
-                "hold": None,
-                "timeout": None,
-                "interval": None,
-                "verify": None,
-                "ca": None,
-            },
+            "options": to_builtins(Options()),
         }
     ]
     assert body["refusals"][0]["reason"] == "it offers several ports: 80, 443"

@@ -105,3 +105,21 @@ def test_names_keep_their_answers_on_any_network(machine):
     assert machine.addresses("api.dev.test") == {"127.0.0.1"}
     assert "192.0.2.80" in machine.addresses("www.example.org")  # kept, at last stale
     assert machine.addresses("unheard.example.org") == set()
+
+
+def network(machine):
+    return machine.stack.json("status")["network"]
+
+
+def test_status_shows_the_way_out_at_once_as_it_goes_and_comes(machine):
+    assert network(machine)["online"] is False
+    machine.run("ip", "route", "add", "default", "via", HOME)
+    wait_until(lambda: network(machine)["online"], what="the way out in status")
+    seen = network(machine)
+    assert seen["ways"] == [f"wire via {HOME}"]
+    assert "wire 192.0.2.10/24" in seen["addresses"]
+    assert seen["servers"] == ["127.0.0.53"]
+    machine.run("ip", "link", "set", "wire", "down")
+    wait_until(lambda: network(machine)["online"] is False, what="the lost way out in status")
+    assert network(machine)["epoch"] > seen["epoch"]
+    assert machine.addresses("api.dev.test") == {"127.0.0.1"}

@@ -10,7 +10,7 @@ import pytest
 from devdns.cli.main import COMMANDS, cli, main
 from devdns.core.config import KEYS
 
-READING = {"status", "routes", "explain", "history", "open", "config check", "add", "rm"}
+READING = {"status", "routes", "explain", "history", "open", "config check", "add", "rm", "chaos"}
 PATHS = {"config": "-c", "state_dir": "--state-dir"}
 
 
@@ -39,7 +39,7 @@ def test_every_flag_has_its_variable_and_its_help(name):
     for each in LEAVES[name].params:
         if isinstance(each, click.Option):
             long = max(each.opts, key=len).removeprefix("--").replace("-", "_").upper()
-            assert each.envvar in (f"DEVDNS_{long}", f"DEVDNS_ROUTE_{long}")
+            assert each.envvar in (f"DEVDNS_{long}", f"DEVDNS_ROUTE_{long}", f"DEVDNS_CHAOS_{long}")
             assert each.help
 
 
