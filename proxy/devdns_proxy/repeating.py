@@ -55,6 +55,7 @@ class Repeating(Exchange):
             or self._epoch is not context.epoch
             or self._table is not context.view.table
             or context.hello is not context.view.hello
+            or context.view.faults
             or context.draining
             or not context.pool.retake(upstream, self)
         ):

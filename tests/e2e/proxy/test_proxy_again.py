@@ -6,11 +6,13 @@ import asyncio
 import os
 import re
 import socket
+import time
 
 import pytest
 from support.http_proxy import BOUND, GET, OK, answering, backend, listening, route, running, stage
 from support.waiting import until
 
+from devdns.core.chaos import Chaos
 from devdns.core.config import Config
 from devdns.core.frames import Hello
 from devdns.core.routes import State
@@ -63,6 +65,17 @@ async def test_the_hello_in_force_counts():
         await wire.send(GET)
         await wire.response()
         assert b"\r\nDevdns-Hop: i-other\r\n" in service.seen[-1]
+
+
+async def test_faults_asked_for_befall_it():
+    async with stage(OK) as (proxy, service), await proxy.connect() as wire:
+        await warmed(wire)
+        proxy.view.faults = {"api.dev.test": Chaos(since=0.0, until=time.time() + 60, error=1.0)}
+        await wire.send(GET)
+        assert (await wire.response())[0].startswith(b"HTTP/1.1 503 ")
+        proxy.view.faults = {}
+        await warmed(wire)
+        assert len(service.seen) == 2 * WARM
 
 
 async def test_another_request_in_between_is_another_request():
