@@ -79,8 +79,9 @@ class End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._passed += len(data)
-        if not self.other.transport.is_closing():
-            self.other.transport.write(data)
+        other = self.other.transport
+        if not other.is_closing():
+            other.write(data)
 
     def pause_writing(self) -> None:
         self.other.transport.pause_reading()
