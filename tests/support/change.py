@@ -247,6 +247,15 @@ class Scene:
             sorted(turn.excess(row) for turn in self.done for row in turn.probe.rows if row.outcome == "ok"), 0.99
         )
 
+    def calm(self) -> float:
+        """p99 of what answers took before the change: what this machine takes anyway."""
+        return quantile(
+            sorted(
+                row.took for turn in self.done for row in turn.probe.rows if turn.probe.began + row.due < turn.changed
+            ),
+            0.99,
+        )
+
     def failures(self) -> list[str]:
         """What failed without excuse, in words: one line a turn and kind."""
         return [
@@ -266,7 +275,7 @@ class Scene:
         late = quantile(sorted(row.sent - row.due for row in rows), 0.99)
         return (
             f"{self.name:12} x{len(self.done)}: {len(rows)} requests, failed {sum(len(turn.failures()) for turn in self.done)}, excused {dict(excused)}, down {down} ms, "
-            f"slowest {slowest} ms, above downtime p99 {1000 * self.excess():.0f} ms, idle closed "
+            f"slowest {slowest} ms, above downtime p99 {1000 * self.excess():.0f} ms (before the change {1000 * self.calm():.0f} ms), idle closed "
             f"{sum(turn.probe.idle_closed for turn in self.done)}, prober late {1000 * late:.0f} ms"
         )
 
