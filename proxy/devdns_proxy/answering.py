@@ -180,6 +180,7 @@ class Answering(asyncio.Protocol):
             self._proceed()
         else:
             self._partner = upstream
+            self._context.this_turn()  # ends it, so that the next request need not look; new connections do not pay for that
 
     def truncate(self) -> None:
         """The response broke off: the connection ends before it looks complete."""

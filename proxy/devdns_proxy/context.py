@@ -132,7 +132,9 @@ class Context:
         self.pool.expire()
 
     def this_turn(self) -> int:
-        """A number that `turn` has until the loop has called for everything that it found readable, and no longer.
+        """A number that `turn` has until the loop has called for everything that it found readable, and then no longer.
+
+        Where nobody asks, `turn` may stay the same for many turns: what differs is certainly another turn.
 
         What is called by `call_soon` comes after that, and before what the loop finds when it looks again.
         """

@@ -148,7 +148,7 @@ class Pool:
         if len(idle) >= self._context.limits.pool_size or self._context.draining:
             upstream.transport.close()
             return
-        upstream.since, upstream.turn, upstream.looked = self._context.now, self._context.this_turn(), False
+        upstream.since, upstream.turn, upstream.looked = self._context.now, self._context.turn, False
         idle[upstream] = None
 
     def _passed_on(self, upstream: Upstream) -> bool:
