@@ -33,7 +33,7 @@ DIRECTIONS = (
     ("devdns.process", ("devdns.core", "devdns.process")),
     ("devdns_resolver", ("devdns.core", "devdns_resolver")),
     ("devdns_proxy", ("devdns.core", "devdns_proxy")),
-    ("devdns_study", ("devdns.core", "devdns_study")),
+    ("devdns_study", ("devdns.core", "devdns_study", "devdns_bench.statistics", "devdns_bench.drawing")),
 )
 OWNERS = {
     "aiohttp": ("devdns_proxy", "devdns.control", "devdns.cli", "devdns_bench"),
@@ -42,8 +42,11 @@ OWNERS = {
     "docker": ("devdns.providers.docker*",),
     "httptools": ("devdns_proxy",),
     "ifaddr": ("devdns.providers.mdns*",),
+    "matplotlib": ("devdns_bench", "devdns_study"),
     "msgspec": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
+    "numpy": ("devdns_bench", "devdns_study"),
     "requests": ("devdns.providers.docker*",),
+    "scipy": ("devdns_bench", "devdns_study"),
     "structlog": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "urllib3": ("devdns.providers.docker*",),
     "uvloop": ("devdns.process", "devdns.app", "devdns_bench"),
@@ -101,7 +104,11 @@ def test_the_supervisor_loads_the_standard_library_only():
 def test_the_libraries_in_use_are_the_declared_dependencies():
     distributions = {"pyyaml": "yaml"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = [re.split(r"[^A-Za-z0-9_-]", line)[0] for line in project["dependencies"]]
+    declared = {
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    }
+    named = {re.split(r"[^A-Za-z0-9_-]", line)[0] for line in declared}
     used = {name.partition(".")[0] for path in modules().values() for name, _ in imports(path)}
     foreign = {name for name in used if not is_standard(name) and not is_ours(name)}
     assert foreign - BROUGHT_BY_DOCKER == {distributions.get(name, name) for name in named}
