@@ -33,6 +33,7 @@ COMMANDS = {
     "open": "devdns.cli.browse:browse",
     "logs": "devdns.cli.logs:logs",
     "demo": "devdns.cli.demo:demo",
+    "bench": "devdns.cli.bench:bench",
     "config": "devdns.cli.config:config",
     "completion": "devdns.cli.completion:completion",
     "control": "devdns.cli.parts:control",
