@@ -74,15 +74,16 @@ def residue(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 
 def _processes() -> list[str]:
-    own = {1, os.getpid()}
+    own, here = {1, os.getpid()}, Path("/proc/self/ns/mnt").readlink()
     names = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) not in own:
             try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
+                words, mounts = (entry / "cmdline").read_bytes().split(b"\0"), (entry / "ns/mnt").readlink()
             except OSError:
                 continue  # ended meanwhile
-            if words[0] and b"docker" not in words[0] and b"containerd" not in words[0]:
+            contained = mounts != here or b"docker" in words[0] or b"containerd" in words[0]
+            if words[0] and not contained:
                 names.append(os.fsdecode(Path(os.fsdecode(words[0])).name))
     return names
 

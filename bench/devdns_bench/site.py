@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,16 @@ class Site:
         time.sleep(0.05)  # long enough to refuse its configuration
         if server.poll() is not None:
             raise StepFailed(f"{name} ended with {server.returncode}: {self.log(name)}")
+
+    def listens(self, name: str, port: int) -> None:
+        """Returns once a server takes connections; `StepFailed` when it ends, or does not within `STOP` seconds."""
+        deadline = time.monotonic() + STOP
+        while time.monotonic() < deadline and self._servers[name].poll() is None:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise StepFailed(f"{name} does not listen on port {port}: {self.log(name)}")
 
     def log(self, name: str) -> str:
         """The end of what a server wrote."""

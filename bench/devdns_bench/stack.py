@@ -57,9 +57,11 @@ class Stack:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def up(self, service: Service, name: str = "", *flags: str) -> None:
-        """Starts it, as container `name` or by its own name."""
+        """Starts it, as container `name` or by its own name; a process may be another command, given as `flags`."""
         if not service.container:
-            self._processes[service.name] = _process(service)
+            self._processes[service.name] = subprocess.Popen(
+                [*flags] or self.command(service.identity, service.port), cwd=INSIDE
+            )
             return
         options = ["--boot", str(service.boot)] if service.boot else []
         command = [
@@ -83,25 +85,16 @@ class Stack:
         """A docker command of the owner's."""
         return ran(("docker", *words), PROJECT)
 
+    @staticmethod
+    def command(identity: str, port: int) -> list[str]:
+        """The backend as a process."""
+        return [sys.executable, "-ISE", str(BACKEND), identity, "--host", "127.0.0.1", "--port", str(port)]
+
     def down(self) -> None:
         """Ends the processes; containers end with their engine."""
         for process in self._processes.values():
             process.terminate()
             process.wait(10)
-
-
-def _process(service: Service) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-ISE",
-        str(BACKEND),
-        service.identity,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(service.port),
-    ]
-    return subprocess.Popen(command, cwd=INSIDE)  # noqa: S603 - our own command line
 
 
 def downtime(identity: str, *, path: Path = STAMPS / "log") -> float | None:

@@ -40,12 +40,17 @@ class Approach(ABC):
     programs: ClassVar[tuple[str, ...]] = ()
     resolver: ClassVar[tuple[str, int] | None] = None
     proxies: ClassVar[bool] = False
+    #: How many names it can be given in reasonable time, and why not more; 0: it has no names.
+    most: ClassVar[int] = 1_000_000
+    why_no_more: ClassVar[str] = ""
     #: Learns of changes by itself; the others are told where services are by hand.
     follows: ClassVar[bool] = False
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.services: list[Service] = []
+        #: Where names that are not ours are asked, if anywhere: set before `prepare`.
+        self.upstream = ""
 
     @property
     def server(self) -> str:
@@ -72,6 +77,10 @@ class Approach(ABC):
         """What must be done by hand so that a second replica is used; None where nothing can or need be done."""
         raise NotImplementedError
 
+    def added(self, service: Service) -> Mend:
+        """What must be done by hand so that one more name works."""
+        raise NotImplementedError
+
     def teardown(self) -> None:
         """The approach's own way to end, without tidying by hand after it."""
         self.site.stop_all()
@@ -80,6 +89,16 @@ class Approach(ABC):
         """By hand: a line in the hosts file for every service."""
         lines = [f"127.0.0.1 {self.address(service).host}" for service in self.services]
         self.site.user.adds(HOSTS, "\n".join([*lines, ""]), root=True)
+        self.ask_upstream()
+
+    def hosts_line(self, service: Service) -> None:
+        """By hand: one more."""
+        self.site.user.adds(HOSTS, f"127.0.0.1 {self.address(service).host}\n", root=True)
+
+    def ask_upstream(self) -> None:
+        """Names that are not in the hosts file are asked elsewhere, as on any machine."""
+        if self.upstream:
+            RESOLV.write_text(f"nameserver {self.upstream}\n")
 
     def ask_here(self) -> None:
         """By hand: this machine's names are asked of the approach's own DNS server."""

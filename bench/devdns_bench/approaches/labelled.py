@@ -54,6 +54,14 @@ class Traefik(Labelled):
         self.site.user.edits(home / "traefik.yml", text, root=True)
         self.site.start("traefik", self.site.tools["traefik"], f"--configfile={home / 'traefik.yml'}", root=True)
 
+    def added(self, service: Service) -> Mend:
+        def act() -> None:
+            self.services.append(service)
+            self.hosts_line(service)
+            self.site.user.edits(self.site.user.home / "dynamic.yml", self._dynamic())
+
+        return Mend("a line in the hosts file, one more router and service in dynamic.yml", act)
+
     def dress(self, service: Service) -> list[str]:
         rule = f"Host(`{self.address(service).host}`)"
         return [
@@ -79,6 +87,8 @@ class DockerGen(Labelled):
 
     name: ClassVar[str] = "docker-gen"
     title: ClassVar[str] = "nginx-proxy (docker-gen)"
+    most: ClassVar[int] = 0
+    why_no_more: ClassVar[str] = "it knows containers only"
     programs: ClassVar[tuple[str, ...]] = ("docker-gen", "nginx")
 
     def prepare(self, services: Sequence[Service]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
-from devdns_bench.approaches.base import ZONE
+from devdns_bench.approaches.base import ZONE, Mend
 from devdns_bench.approaches.labelled import Labelled
 from devdns_bench.stack import Service
 
@@ -22,14 +23,27 @@ class Devdns(Labelled):
         self.services = [*services]
         flags = ["--https", "off"]
         if not services[0].container:
-            config = self.site.user.home / "devdns.yml"
-            routes = [f"  {service.name}: {service.port}" for service in services]
-            self.site.user.edits(
-                config, "\n".join([f"zone: {ZONE}", "docker: {enabled: false}", "routes:", *routes, ""])
-            )
-            flags += ["-c", str(config)]
+            self.site.user.edits(self.config, self._text())
+            flags += ["-c", str(self.config)]
         self.site.start("devdns", self.site.tools["devdns"], "up", *flags, root=True)
         self.ask_here()
+
+    @property
+    def config(self) -> Path:
+        """The routes file, for services that are processes."""
+        return self.site.user.home / "devdns.yml"
+
+    def added(self, service: Service) -> Mend:
+        def act() -> None:
+            self.services.append(service)
+            self.site.user.edits(self.config, self._text())
+
+        return Mend("a line in devdns.yml", act)
+
+    def _text(self) -> str:
+        routes = [f"  {service.name}: {service.port}" for service in self.services]
+        forward = [f"dns: {{forward: [{self.upstream}]}}"] if self.upstream else []
+        return "\n".join([f"zone: {ZONE}", "docker: {enabled: false}", *forward, "routes:", *routes, ""])
 
     def dress(self, service: Service) -> list[str]:
         compose = ("--label=com.docker.compose.project=bench", f"--label=com.docker.compose.service={service.name}")

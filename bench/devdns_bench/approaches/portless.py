@@ -16,11 +16,15 @@ class Portless(Approach):
     title: ClassVar[str] = "portless"
     programs: ClassVar[tuple[str, ...]] = ("node", "portless")
     proxies: ClassVar[bool] = True
+    most: ClassVar[int] = 100
+    why_no_more: ClassVar[str] = "an alias is a command of half a second each"
 
     def prepare(self, services: Sequence[Service]) -> None:
         self.services = [*services]
+        self.ask_upstream()
         flags = ("--no-tls", "--port", "80", "--tld", "test", "--foreground")
         self.site.start("portless", *self._command(), "proxy", "start", *flags, root=True)
+        self.site.listens("portless", 80)  # an alias that comes before is lost
         for service in services:
             self._alias(service)
 
@@ -32,6 +36,9 @@ class Portless(Approach):
 
     def scaled(self, service: Service, second: Service) -> Mend | None:  # noqa: ARG002 - an alias holds one port
         return None
+
+    def added(self, service: Service) -> Mend:
+        return Mend("portless alias", lambda: self._alias(service))
 
     def _alias(self, service: Service) -> None:
         words = ("alias", service.name, str(service.port), "--force")

@@ -14,6 +14,8 @@ class Ports(Approach):
 
     name: ClassVar[str] = "ports"
     title: ClassVar[str] = "plain ports"
+    most: ClassVar[int] = 0
+    why_no_more: ClassVar[str] = "it has no names"
 
     def prepare(self, services: Sequence[Service]) -> None:
         self.services = [*services]
@@ -34,10 +36,15 @@ class HostsFile(Ports):
 
     name: ClassVar[str] = "hosts"
     title: ClassVar[str] = "hosts file + ports"
+    most: ClassVar[int] = 1_000_000
+    why_no_more: ClassVar[str] = ""
 
     def prepare(self, services: Sequence[Service]) -> None:
         self.services = [*services]
         self.hosts_lines()
+
+    def added(self, service: Service) -> Mend:
+        return Mend("a line in the hosts file", lambda: self.hosts_line(service))
 
     def address(self, service: Service) -> Address:
         return Address(f"{service.name}.{ZONE}", service.port)
@@ -67,14 +74,16 @@ class Dnsmasq(HostsFile):
         self.site.start("dnsmasq", self.site.tools["dnsmasq"], "-k", "-C", str(config), root=True)
         self.ask_here()
 
+    def added(self, service: Service) -> Mend:  # noqa: ARG002 - the whole zone is sent here
+        return Mend("nothing: every name of the zone leads here", lambda: None)
 
-class CoreDns(HostsFile):
+
+class CoreDns(Dnsmasq):
     """CoreDNS does the same by a template."""
 
     name: ClassVar[str] = "coredns"
     title: ClassVar[str] = "CoreDNS + ports"
     programs: ClassVar[tuple[str, ...]] = ("coredns",)
-    resolver: ClassVar[tuple[str, int] | None] = (DNS, 53)
 
     def prepare(self, services: Sequence[Service]) -> None:
         self.services = [*services]

@@ -61,6 +61,14 @@ class Written(Approach):
     def scaled(self, service: Service, second: Service) -> Mend | None:
         return self._rewritten(service, [service.target, second.target], "the second server")
 
+    def added(self, service: Service) -> Mend:
+        def act() -> None:
+            self.services.append(service)
+            self.hosts_line(service)
+            self._rewritten(service, [service.target], "").act()
+
+        return Mend(f"a line in the hosts file, one more site in {self.config.name}, and a reload", act)
+
     def _rewritten(self, service: Service, targets: list[str], what: str) -> Mend:
         def act() -> None:
             self.targets[service.name] = targets

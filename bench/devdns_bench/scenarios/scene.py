@@ -12,13 +12,17 @@ from contextlib import asynccontextmanager
 from devdns_bench import rooms
 from devdns_bench.approaches.base import Approach
 from devdns_bench.probe import Probe
-from devdns_bench.probe_wire import BrokenError, Connection, Place
+from devdns_bench.probe_wire import Answer, BrokenError, Connection, Place
 from devdns_bench.room_engine import Engine
 from devdns_bench.site import Site
 from devdns_bench.stack import Service, Stack
 
 READY = 60.0
 STEP = 0.02
+ASK = (
+    "GET /probe/ready HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcy4uLg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 ONE = 2.0  # seconds for one question of `answers`
 
 
@@ -52,14 +56,7 @@ class Scene:
         """Nothing when the service itself answers by name; else what is wrong."""
         try:
             async with asyncio.timeout(ONE):
-                place = await self.place(service)
-                connection = await Connection.open(place, lambda _: None)
-                try:
-                    answer = await connection.ask(
-                        f"GET /probe/ready HTTP/1.1\r\nHost: {place.host}\r\nConnection: close\r\n\r\n".encode()
-                    )
-                finally:
-                    connection.close()
+                answer = await self._asked(await self.place(service))
         except (OSError, BrokenError) as error:  # a time-out is an OSError
             return f"{type(error).__name__}: {error}"
         words = answer.body.decode("latin-1").split()
@@ -75,6 +72,31 @@ class Scene:
                 if time.monotonic() > deadline:
                     raise NeverReady(f"{self.approach.address(service).host} after {within:.0f} s: {wrong}")
                 await asyncio.sleep(STEP)
+
+    async def opened(self, services: Sequence[Service], *, within: float = READY) -> None:
+        """Returns once each name leads to something that answers below 500. Raises `NeverReady`."""
+        deadline = time.monotonic() + within
+        for service in services:
+            while not await self._open(service):
+                if time.monotonic() > deadline:
+                    raise NeverReady(f"{self.approach.address(service).host} after {within:.0f} s")
+                await asyncio.sleep(STEP)
+
+    async def _open(self, service: Service) -> bool:
+        try:
+            async with asyncio.timeout(ONE):
+                return (await self._asked(await self.place(service))).status in {200, 101}
+        except (OSError, BrokenError):
+            return False
+
+    @staticmethod
+    async def _asked(place: Place) -> Answer:
+        """One request on a connection of its own. Raises OSError and BrokenError."""
+        connection = await Connection.open(place, lambda _: None)
+        try:
+            return await connection.ask(ASK.format(host=place.host).encode())
+        finally:
+            connection.close()
 
     @asynccontextmanager
     async def probing(self, service: Service, rate: float) -> AsyncIterator[Probe]:
