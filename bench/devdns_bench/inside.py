@@ -5,9 +5,11 @@ Exit code 0 with a result; the result names the failure where the run failed.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,8 @@ from devdns_bench.scenarios.base import Result
 from devdns_bench.scenarios.scene import NeverReady, Scene
 from devdns_bench.site import Site
 from devdns_bench.user import StepFailed, User
+
+THREADS = 256
 
 
 class Order(Struct, frozen=True):
@@ -46,6 +50,8 @@ class Report(Struct, frozen=True):
 async def carry_out(order: Order) -> Result:
     """The scenario in a furnished room, with an engine where the services are containers."""
     scenario = SCENARIOS[order.scenario]
+    # Names are resolved in threads, as programs do; those that wait for a dead server must not hold up the others.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     site = Site(User(rooms.HOME), order.tools, order.core)
     approach = APPROACHES[order.approach](site)
     engine = Engine(order.word) if scenario.containers else None

@@ -66,28 +66,25 @@ def find(names: Iterable[str], folder: Path) -> dict[str, Found]:
     return {name: _ours() if name == "devdns" else _found(name, peers, folder) for name in names}
 
 
-def install(folder: Path) -> list[str]:
-    """Brings what no package manager of the machine must: PyPI, npm and Go; a line for each group that says how it went."""
-    groups: dict[str, list[str]] = {}
-    for peer in manifest().values():
-        groups.setdefault(peer.by, []).append(peer.what)
+def install(folder: Path, names: Iterable[str] = ()) -> list[str]:
+    """Brings `names` (all by default) into `folder` from PyPI, npm and Go; Debian's packages are named only. A line for each says how it went."""
+    every = manifest()
+    wanted = [every[name] for name in names or every if name in every]
     folder.mkdir(parents=True, exist_ok=True)
-    venv = [sys.executable, "-m", "venv", str(folder / "py")]
-    plans = [
-        ("PyPI", venv, {}),
-        ("PyPI", [str(folder / "py/bin/python"), "-m", "pip", "install", "--quiet", *groups["pypi"]], {}),
-        ("npm", ["npm", "install", "--silent", "--prefix", str(folder / "npm"), *groups["npm"]], {}),
-        *(("Go", ["go", "install", what], {"GOBIN": str(folder / "bin")}) for what in groups["go"]),
-    ]
-    said = [
-        _install(by, command, environ) for by, command, environ in plans if command is not venv or not _run(command)
-    ]
-    return [*said, f"Debian packages, if missing: sudo apt-get install {' '.join(dict.fromkeys(groups['apt']))}"]
+    said = [f"{peer.what}: {_brought(peer, folder) or 'installed'}" for peer in wanted if peer.by != "apt"]
+    packages = dict.fromkeys(peer.what for peer in wanted if peer.by == "apt")
+    return [*said, *([f"Debian packages, if missing: sudo apt-get install {' '.join(packages)}"] if packages else [])]
 
 
-def _install(by: str, command: list[str], environ: dict[str, str]) -> str:
-    problem = _run(command, environ)
-    return f"{by}: {' '.join(command[-2:]) if by == 'PyPI' else command[-1]}: {problem or 'installed'}"
+def _brought(peer: Peer, folder: Path) -> str:
+    """What went wrong."""
+    if peer.by == "go":
+        return _run(["go", "install", peer.what], {"GOBIN": str(folder / "bin")})
+    if peer.by == "npm":
+        return _run(["npm", "install", "--silent", "--prefix", str(folder / "npm"), peer.what])
+    python = folder / "py/bin/python"
+    made = "" if python.exists() else _run([sys.executable, "-m", "venv", str(folder / "py")])
+    return made or _run([str(python), "-m", "pip", "install", "--quiet", peer.what])
 
 
 def _run(command: list[str], environ: dict[str, str] | None = None) -> str:

@@ -59,22 +59,15 @@ class Stack:
     def up(self, service: Service, name: str = "", *flags: str) -> None:
         """Starts it, as container `name` or by its own name; a process may be another command, given as `flags`."""
         if not service.container:
-            self._processes[service.name] = subprocess.Popen(
-                [*flags] or self.command(service.identity, service.port), cwd=INSIDE
-            )
+            command = [*flags] or self.command(service.identity, service.port)
+            self._processes[service.name] = subprocess.Popen(command, cwd=INSIDE)  # noqa: S603 - our own command lines
             return
         options = ["--boot", str(service.boot)] if service.boot else []
-        command = [
-            "docker",
-            "run",
-            "--detach",
-            "--name",
-            name or service.name,
-            *flags,
-            *self._dress(service),
-            *mounts(),
-        ]
-        ran([*command, IMAGE, *backend(service.identity, service.inner, *options)], PROJECT)
+        words = ["docker", "run", "--detach", "--name", name or service.name, *flags]
+        ran(
+            [*words, *self._dress(service), *mounts(), IMAGE, *backend(service.identity, service.inner, *options)],
+            PROJECT,
+        )
 
     def renew(self, service: Service) -> None:
         """The identity of the next incarnation."""

@@ -79,7 +79,12 @@ def bench(  # noqa: PLR0913, PLR0917 - its flags
     scenarios = _chosen(scenario, [*bench_plan.SCENARIOS], "scenario")
     runs = bench_plan.plan(scenarios, _chosen(approach, [*bench_plan.APPROACHES], "approach"), repeats, seed)
     names = dict.fromkeys(name for run in runs for name in bench_plan.programs(run))
-    _measure(runs, peers.find(names, install or peers.default_folder()), seed, out)
+    folder = (install or peers.default_folder()).absolute()
+    found = peers.find(names, folder)
+    if approach != "all" and (missing := [name for name, peer in found.items() if peer.reason]):
+        say(*map(clean, peers.install(folder, missing)))  # who names an approach wants it
+        found = peers.find(names, folder)
+    _measure(runs, found, seed, out)
 
 
 def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> None:
@@ -131,7 +136,7 @@ def peers(*, install: Path | None) -> None:
     module = _needs("peers")
     if install:
         say(*map(clean, module.install(install.absolute())))
-    folder = install or module.default_folder()
+    folder = (install or module.default_folder()).absolute()
     for each in module.find(["devdns", *module.manifest()], folder).values():
         say(
             clean(

@@ -63,12 +63,14 @@ class Dnsmasq(HostsFile):
         config = self.site.user.home / "dnsmasq.conf"
         lines = [
             "no-resolv",
+            f"local=/{ZONE}/",
             "no-hosts",
             "user=",
             "pid-file=",
             f"listen-address={DNS}",
             "bind-interfaces",
             "local-ttl=1",
+            *([f"server={self.upstream}"] if self.upstream else []),
         ]
         self.site.user.edits(config, "\n".join([*lines, f"address=/{ZONE}/127.0.0.1", ""]), root=True)
         self.site.start("dnsmasq", self.site.tools["dnsmasq"], "-k", "-C", str(config), root=True)
@@ -89,8 +91,9 @@ class CoreDns(Dnsmasq):
         self.services = [*services]
         config = self.site.user.home / "Corefile"
         answer = "{{ .Name }} 1 IN A 127.0.0.1"
+        forward = f"  forward . {self.upstream}\n" if self.upstream else ""
         text = (
-            f'.:53 {{\n  bind {DNS}\n  template IN A {ZONE} {{\n    answer "{answer}"\n  }}\n'
+            f'.:53 {{\n{forward}  bind {DNS}\n  template IN A {ZONE} {{\n    answer "{answer}"\n  }}\n'
             f"  template ANY ANY {ZONE} {{\n    rcode NOERROR\n  }}\n}}\n"
         )
         self.site.user.edits(config, text, root=True)

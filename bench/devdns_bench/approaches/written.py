@@ -20,8 +20,8 @@ http {{
 {blocks}
 }}
 """
-NGINX_BLOCK = """  upstream {name} {{ {servers} keepalive 32; }}
-  server {{ listen 127.0.0.1:80; server_name {host}; location / {{ proxy_pass http://{name}; proxy_http_version 1.1;
+NGINX_UPSTREAM = "  upstream {name} {{ {servers} keepalive 32; }}"
+NGINX_BLOCK = """  server {{ listen 127.0.0.1:80; server_name {host}; location / {{ proxy_pass http://{name}; proxy_http_version 1.1;
     proxy_set_header Host $http_host; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
     proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme; }} }}"""
 
@@ -90,12 +90,13 @@ class Nginx(Written):
         return self.site.user.home / "nginx" / "nginx.conf"
 
     def text(self) -> str:
+        pools = {tuple(targets): f"pool{place}" for place, targets in enumerate(self.targets.values())}
         blocks = [
-            NGINX_BLOCK.format(
-                name=service.name,
-                host=self.address(service).host,
-                servers=" ".join(f"server {target};" for target in self.targets[service.name]),
-            )
+            NGINX_UPSTREAM.format(name=name, servers=" ".join(f"server {target};" for target in targets))
+            for targets, name in pools.items()
+        ]
+        blocks += [
+            NGINX_BLOCK.format(name=pools[tuple(self.targets[service.name])], host=self.address(service).host)
             for service in self.services
         ]
         return NGINX_FRAME.format(folder=self.config.parent, blocks="\n".join(blocks))

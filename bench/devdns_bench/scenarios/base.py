@@ -16,18 +16,21 @@ Cell = Mapping[str, str | int]
 
 
 class Figure(Struct, frozen=True):
-    """One thing measured. `scale` log for times and rates; `better` tells the sentence which way is good.
+    """One thing measured. `scale` log for times and rates; `better` tells the sentence which way is good; what is `given`
+    is no merit of an approach, and is not compared.
 
-    `waits`: a hand that comes late makes it longer by the operator's reaction time; `lost`: each second of that costs requests.
+    `waits`: a hand that comes late makes it longer by the operator's reaction time; `lost`: each second of that costs a request at
+    the scenario's rate. `cut`: seconds after which a run that is not over counts as cut off (a value of None, or a run that failed).
     """
 
     key: str
     title: str
     unit: str
     scale: Literal["linear", "log"] = "linear"
-    better: Literal["lower", "higher"] = "lower"
+    better: Literal["lower", "higher", "given"] = "lower"
     waits: bool = False
     lost: bool = False
+    cut: float = 0.0
 
 
 class Result(Struct, frozen=True):
@@ -55,6 +58,8 @@ class Scenario(ABC):
     programs: ClassVar[tuple[str, ...]] = ()
     #: Servers on one core, load and services on the others: for figures of cost and latency.
     pinned: ClassVar[bool] = False
+    #: Requests a second, where figures count what is lost while a hand is waited for.
+    rate: ClassVar[float] = 0.0
     #: Seconds one run takes about, and at most.
     takes: ClassVar[float] = 10.0
     most: ClassVar[float] = 120.0

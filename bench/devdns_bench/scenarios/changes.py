@@ -31,10 +31,10 @@ FIGURES = (
     Figure("failed", "requests that failed", "requests", lost=True),
     Figure("misrouted", "requests answered by the wrong service", "requests"),
     Figure("outage", "longest stretch of failures", "s", waits=True),
-    Figure("recovery", "time until all goes well", "s", waits=True),
+    Figure("recovery", "time until all goes well", "s", waits=True, cut=BOUND),
     Figure("slowest", "slowest answer", "s"),
     Figure("p99", "99th percentile of answers", "s"),
-    Figure("downtime", "the service's own downtime", "s"),
+    Figure("downtime", "the service's own downtime", "s", better="given"),
 )
 
 
@@ -42,6 +42,7 @@ class Changed(Scenario):
     """One change of one service, with a neighbour beside it."""
 
     figures: ClassVar[tuple[Figure, ...]] = FIGURES
+    rate: ClassVar[float] = RATE
     takes: ClassVar[float] = 7.0
 
     async def run(self, scene: Scene, cell: Cell) -> Result:  # noqa: ARG002 - one cell

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from devdns_bench.rooms import residue
 from devdns_bench.scenarios.base import Cell, Figure, Result, Scenario
-from devdns_bench.scenarios.scene import Scene, room_state
+from devdns_bench.scenarios.scene import READY, Scene, room_state
 from devdns_bench.stack import Service, services
 from devdns_bench.user import Step
 
@@ -26,7 +26,7 @@ class Setup(Scenario):
         "(which are not counted). A machine types: a person's typing and reading comes on top, in proportion to the commands and edits."
     )
     figures: ClassVar[tuple[Figure, ...]] = (
-        Figure("ready", "time until every service answers", "s", "log"),
+        Figure("ready", "time until every service answers", "s", "log", cut=READY),
         Figure("tool", "of that, the approach's own preparation", "s", "log"),
         Figure("commands", "commands typed", "commands"),
         Figure("edits", "files edited", "files"),
