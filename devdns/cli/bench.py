@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from devdns.cli.options import debug_option, option
+from devdns.cli.options import common, option
 from devdns.cli.text import clean, say
 from devdns.core.errors import DevdnsError, UsageRefused
 
@@ -62,12 +62,20 @@ folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_t
 @option(
     "--install", type=click.Path(path_type=Path), default=None, metavar="DIR", help="Where the peers are installed."
 )
-@debug_option
+@common
 @click.pass_context
 def bench(  # noqa: PLR0913, PLR0917 - its flags
-    ctx: click.Context, scenario: str, approach: str, repeats: int, seed: int, out: Path, install: Path | None
+    ctx: click.Context,
+    /,
+    scenario: str,
+    approach: str,
+    repeats: int,
+    seed: int,
+    out: Path,
+    install: Path | None,
+    **_: object,
 ) -> None:
-    """Measure devdns beside plain ports, a hosts file, DNS servers and other proxies.
+    """Measure devdns beside its alternatives.
 
     A run that is in the folder already is not made again, so a bench that was ended, in whatever way, goes on where it was.
     """
@@ -131,7 +139,8 @@ def _shown(step: Any) -> str:
     metavar="DIR",
     help="Install those of PyPI, npm and Go there first.",
 )
-def peers(*, install: Path | None) -> None:
+@common
+def peers(*, install: Path | None, **_: object) -> None:
     """Show each program that the bench compares: its version and path, or why it is left out."""
     module = _needs("peers")
     if install:
@@ -157,7 +166,8 @@ def peers(*, install: Path | None) -> None:
     help="How long an operator takes to notice.",
     show_default=True,
 )
-def report(*, folder: Path, reaction: float) -> None:
+@common
+def report(*, folder: Path, reaction: float, **_: object) -> None:
     """Make the page, the figures and the tables from the rows of a folder; the same rows give the same bytes."""
     made = _needs("report")
     if not any(folder.glob("*.jsonl")):

@@ -16,10 +16,9 @@ Cell = Mapping[str, str | int]
 
 
 class Figure(Struct, frozen=True):
-    """One thing measured. `scale` log for times and rates; `better` tells the sentence which way is good; what is `given`
-    is no merit of an approach, and is not compared.
+    """One thing measured. `scale` log for times and rates.
 
-    `waits`: a hand that comes late makes it longer by the operator's reaction time; `lost`: each second of that costs a request at
+    `better` tells the sentence which way is good; what is `given` is no merit of an approach, and is not compared. `waits`: a hand that comes late makes it longer by the operator's reaction time; `lost`: each second of that costs a request at
     the scenario's rate. `cut`: seconds after which a run that is not over counts as cut off (a value of None, or a run that failed).
     """
 
