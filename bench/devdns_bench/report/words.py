@@ -32,11 +32,11 @@ def quantity(value: float, unit: str) -> str:
 
 
 def _three(value: float) -> str:
-    if value == 0 or (value == round(value) and abs(value) < 1_000):
+    """Three figures, but whole numbers below a thousand as they are."""
+    value = float(f"{value:.3g}")
+    if value == round(value) and abs(value) < 1_000:
         return f"{value:.0f}"
-    if abs(value) >= 1_000:
-        return f"{float(f'{value:.3g}'):,.0f}"
-    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{2 - math.floor(math.log10(abs(value)))}f}"
 
 
 def located(sample: Sample, figure: Figure, seed: int = 1) -> Interval | None:
