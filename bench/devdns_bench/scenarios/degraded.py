@@ -47,7 +47,7 @@ class Degraded(Scenario):
         *({"link": link} for link in LINKS),
     )
     containers: ClassVar[bool] = False
-    takes: ClassVar[float] = 16.0
+    takes: ClassVar[float] = 8.0
 
     async def run(self, scene: Scene, cell: Cell) -> Result:
         every = services(1, container=False)
