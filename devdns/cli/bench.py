@@ -172,5 +172,8 @@ def report(*, folder: Path, reaction: float, **_: object) -> None:
     made = _needs("report")
     if not any(folder.glob("*.jsonl")):
         raise UsageRefused(f"no *.jsonl in {str(folder)!r}", "devdns bench --scenario restart --out DIR makes some")
-    page = made.write(folder, reaction)
+    try:
+        page = made.write(folder, reaction)
+    except _needs("results").NoRow as error:
+        raise UsageRefused(str(error), "give a folder that only a bench has written to") from None
     say(f"wrote {page}")

@@ -10,7 +10,7 @@ from devdns_bench.drawing.figures import Dots, Line, Vector, dots, lines
 from devdns_bench.drawing.page import Picture
 from devdns_bench.drawing.tables import Table
 from devdns_bench.report.samples import AT_ONCE, Cell, Sample, View, samples
-from devdns_bench.report.words import CLAIM, compared, located, sentence, shown
+from devdns_bench.report.words import CLAIM, compared, located, sentence, shown, verdict
 from devdns_bench.scenarios import SCENARIOS
 from devdns_bench.scenarios.base import Figure
 from devdns_bench.statistics.comparisons import Comparison
@@ -47,10 +47,15 @@ def comparisons(cell: Cell) -> Iterator[Table]:
         every = samples(cell, figure)
         titles = {sample.approach: sample.title for sample in every}
         for approach, found in compared(every, figure).items():
-            verdict = "different" if found.differs else "no difference found"
             effect = f"{found.effect.delta:+.2f} {found.effect.magnitude}"
             rows.append(
-                (f"{figure.title}: {titles[approach]}", _between(found, figure), f"{found.p:.2g}", effect, verdict)
+                (
+                    f"{figure.title}: {titles[approach]}",
+                    _between(found, figure),
+                    f"{found.p:.2g}",
+                    effect,
+                    verdict(every, approach, found),
+                )
             )
     if rows:
         head = ("compared with devdns", "ratio or difference", "p (Holm)", "Cliff's delta", "verdict")

@@ -67,6 +67,7 @@ class Degraded(Scenario):
             field = (await scene.place(service)).host
             outside = asyncio.create_task(_outside()) if "upstream" in cell else None
             phases = await timing.timed(lambda: (host, port, field), RATE, SECONDS)
+            scene.requests = [*phases]
             figures = {
                 key: value
                 for key, value in timing.figures(phases).items()

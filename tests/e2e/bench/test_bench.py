@@ -78,6 +78,8 @@ def test_a_killed_bench_goes_on_where_it_was_and_its_rows_make_a_report(here, tm
     ports = next(row.result for row in made if row.approach == "ports")
     assert ports.figures["failed"] > 0  # a restarted container refuses connections
     assert ports.figures["sent"] > 150
+    kept = [path.read_bytes().count(b"\n") for path in (out / "requests").iterdir()]
+    assert sorted(kept) == sorted(row.result.figures["sent"] for row in made)
     assert all(row.result.figures["misrouted"] == 0 for row in made)
 
     done = run("bench", "report", out)

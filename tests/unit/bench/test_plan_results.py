@@ -11,7 +11,7 @@ import pytest
 from support.waiting import wait_until
 
 from devdns_bench.plan import Run, plan, programs
-from devdns_bench.results import SESSIONS, Busy, Row, Store, rows, sessions
+from devdns_bench.results import SESSIONS, Busy, NoRow, Row, Store, rows, sessions
 from devdns_bench.scenarios import SCENARIOS
 from devdns_bench.scenarios.base import Result
 
@@ -89,8 +89,16 @@ def test_a_file_with_nothing_but_a_torn_line_is_empty(tmp_path):
 
 def test_what_is_no_row_of_ours_is_refused(tmp_path):
     (tmp_path / "other.jsonl").write_text('{"a": 1}\n')
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(NoRow, match=r"other.jsonl:1 is no row"):
         [*rows(tmp_path)]
+
+
+def test_requests_are_kept_under_the_name_of_their_run(tmp_path):
+    (tmp_path / "asked").write_text("{}\n")
+    store = Store(tmp_path / "out")
+    store.keep(Run("degraded", '{"link": "loss"}', "ports", 3), tmp_path / "asked")
+    store.keep(RUN, tmp_path / "none")
+    assert [path.name for path in (tmp_path / "out/requests").iterdir()] == ["degraded-link-loss-ports-3.jsonl"]
 
 
 def test_one_writer_at_a_time(tmp_path):

@@ -11,8 +11,8 @@ from devdns_bench.approaches import APPROACHES
 from devdns_bench.environment import capture
 from devdns_bench.plan import cell_key
 from devdns_bench.report import write
-from devdns_bench.report.samples import AT_ONCE, View, cells, samples
-from devdns_bench.report.words import quantity, sentence, shown
+from devdns_bench.report.samples import AT_ONCE, Sample, View, cells, samples
+from devdns_bench.report.words import compared, quantity, sentence, shown, verdict
 from devdns_bench.results import Row, Store
 from devdns_bench.scenarios import SCENARIOS
 from devdns_bench.scenarios.base import Result
@@ -95,6 +95,21 @@ def test_every_figure_has_a_sentence_with_the_claim(page):
     assert "devdns has the best with 0 s" in outage
     assert "Different from devdns (Mann-Whitney, Holm, 5 %): nginx, written by hand." in outage
     assert "ports" not in outage.partition("Different")[2]  # three runs claim nothing
+
+
+def test_equivalence_is_claimed_of_times_with_enough_runs_only():
+    figure = SCENARIOS["setup"].figures[0]
+
+    def said(factor: float, runs: int) -> str:
+        every = [
+            Sample(name, tuple((1 + number / 500) * by for number in range(runs)))
+            for name, by in (("devdns", 1), ("ports", factor))
+        ]
+        return verdict(every, "ports", compared(every, figure)["ports"])
+
+    assert said(1.001, 20) == "equivalent within 10%"
+    assert said(1.001, 10) == "no difference found"
+    assert said(1.3, 20) == "different"
 
 
 def test_a_hand_is_counted_at_once_and_after_the_reaction(folder):
