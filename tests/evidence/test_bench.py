@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import random
 import socket
@@ -27,7 +26,7 @@ from devdns_bench.stack import Stack
 from devdns_bench.statistics.comparisons import compare
 
 TRIALS, RUNS = 50, 12
-TAKES = 0.005
+TAKES = 0.05  # long beside what a busy machine adds
 #: The same service twice, and one that is 20 % slower.
 SERVICES = {"A": TAKES, "again A": TAKES, "slower": TAKES * 1.2}
 pytestmark = [pytest.mark.evidence, pytest.mark.timeout(3_600)]
@@ -67,7 +66,6 @@ async def test_alike_is_called_alike_and_a_fifth_slower_is_found():
             (slower,) = compare([(seen["A"], seen["slower"])], scale="log")
             wrong += same.differs
             found += slower.differs
-            await asyncio.sleep(0)
     print(f"\nA/A: no difference in {TRIALS - wrong} of {TRIALS}; 20 % slower: found in {found} of {TRIALS}")
     assert TRIALS - wrong >= 0.9 * TRIALS
     assert found >= 0.9 * TRIALS

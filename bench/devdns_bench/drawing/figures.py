@@ -77,6 +77,8 @@ def canvas(height: float, width: float = WIDTH, watermark: str = "") -> Iterator
 def drawn(figure: Figure) -> Vector:
     """The same bytes for the same figure, on every run."""
     found = {}
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it has its places now; finding them again for each form is most of the time
     for kind, metadata in STALE.items():
         out = io.BytesIO()
         figure.savefig(out, format=kind, metadata=metadata)

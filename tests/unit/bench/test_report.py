@@ -34,7 +34,7 @@ def _figures(outage: float, **more: float) -> dict[str, float | None]:
         "failed": outage * 100,
         "misrouted": 0.0,
         "outage": outage,
-        "recovery": outage,
+        "recovery": 0.5,
         "slowest": 0.1,
         "p99": 0.1,
         "downtime": 0.5,
