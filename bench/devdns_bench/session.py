@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from devdns_bench.inside import Order, Report
 from devdns_bench.peers import Found
 from devdns_bench.plan import Run, programs, why_not
 from devdns_bench.results import Row, Store
-from devdns_bench.room_engine import sweep, word
+from devdns_bench.room_engine import sweep, sweep_killed, word
 from devdns_bench.scenarios import SCENARIOS
 
 SERVER_CORE = 0
@@ -55,6 +56,7 @@ def perform(
     runs: Sequence[Run], absent: Mapping[Run, str], store: Store, session: Session, peers: Mapping[str, Found]
 ) -> Iterator[Step]:
     """Makes every run of the plan that the store has not; yields each when it is kept."""
+    sweep_killed()
     for run, reason in absent.items():
         store.add(_row(run, session, "absent", reason=reason))
     for run in runs:
@@ -66,9 +68,13 @@ def perform(
 def _made(run: Run, session: Session, store: Store, tools: Mapping[str, Found]) -> Row:
     """One run in a room of its own."""
     load, began = os.getloadavg()[0], time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="devdns-bench-") as folder:
-        report = _carried_out(_order(run, session, tools, Path(folder)), Path(folder), SCENARIOS[run.scenario].most)
-        store.keep(run, Path(folder, REQUESTS))
+    folder = Path(tempfile.gettempdir(), word())
+    folder.mkdir(mode=0o700)
+    try:
+        report = _carried_out(_order(run, session, tools, folder), folder, SCENARIOS[run.scenario].most)
+        store.keep(run, folder / REQUESTS)
+    finally:
+        shutil.rmtree(folder)
     return _row(
         run,
         session,
@@ -89,7 +95,7 @@ def _order(run: Run, session: Session, tools: Mapping[str, Found], folder: Path)
         run.parameters,
         session.seed + run.repeat,
         {name: found.path for name, found in tools.items()},
-        word(),
+        folder.name,
         str(folder / REQUESTS),
         core,
     )

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,8 @@ def test_a_killed_bench_goes_on_where_it_was_and_its_rows_make_a_report(here, tm
     assert done.code == 0, done.err
     assert "1 of 2 runs to make" in done.out
     assert (out / "restart.jsonl").read_bytes().startswith(kept)
+    left = [*Path(tempfile.gettempdir()).glob(f"devdns-bench-{bench.pid}-*")]
+    assert not [*left, *Path("/sys/fs/cgroup").glob(f"**/devdns-bench-{bench.pid}-*")]
     made = [*rows(out)]
     assert made[0] == first
     assert {row.approach for row in made} == {"devdns", "ports"}
