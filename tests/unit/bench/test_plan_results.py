@@ -10,10 +10,12 @@ import msgspec
 import pytest
 from support.waiting import wait_until
 
+from devdns_bench.peers import Found
 from devdns_bench.plan import Run, plan, programs
 from devdns_bench.results import SESSIONS, Busy, NoRow, Row, Store, rows, sessions
 from devdns_bench.scenarios import SCENARIOS
 from devdns_bench.scenarios.base import Result
+from devdns_bench.session import split
 
 RUN = Run("restart", "{}", "ports", 1)
 
@@ -99,6 +101,26 @@ def test_requests_are_kept_under_the_name_of_their_run(tmp_path):
     store.keep(Run("degraded", '{"link": "loss"}', "ports", 3), tmp_path / "asked")
     store.keep(RUN, tmp_path / "none")
     assert [path.name for path in (tmp_path / "out/requests").iterdir()] == ["degraded-link-loss-ports-3.jsonl"]
+
+
+def test_without_root_every_run_is_left_out_with_the_reason(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    runs = plan(["restart"], ["ports", "traefik"], 2, 1)
+    peers = {name: Found(name, "/bin/true", "1") for run in runs for name in programs(run)}
+    can, absent = split(runs, peers)
+    assert can == []
+    assert {run.repeat for run in absent} == {0}
+    assert {*absent.values()} == {"needs root on Linux, for namespaces of its own"}
+
+
+def test_a_missing_program_leaves_out_its_approach_only():
+    runs = plan(["dns"], ["dnsmasq", "coredns", "nginx"], 1, 1)
+    peers = {name: Found(name, "/bin/true", "1") for run in runs for name in programs(run)}
+    peers["coredns"] = Found("coredns", reason="coredns not installed: go install it")
+    _, absent = split(runs, peers)
+    reasons = {run.approach: reason for run, reason in absent.items()}
+    assert reasons["coredns"] == "coredns not installed: go install it"
+    assert reasons["nginx"] == "it brings no DNS server"
 
 
 def test_one_writer_at_a_time(tmp_path):
