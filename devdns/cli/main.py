@@ -35,6 +35,7 @@ COMMANDS = {
     "chaos": "devdns.cli.chaos:chaos",
     "logs": "devdns.cli.logs:logs",
     "demo": "devdns.cli.demo:demo",
+    "bench": "devdns.cli.bench:bench",
     "config": "devdns.cli.config:config",
     "completion": "devdns.cli.completion:completion",
     "control": "devdns.cli.parts:control",

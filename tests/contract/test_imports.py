@@ -41,7 +41,7 @@ DIRECTIONS = (
     ("devdns.process", ("devdns.core", "devdns.process")),
     ("devdns_resolver", ("devdns.core", "devdns_resolver")),
     ("devdns_proxy", ("devdns.core", "devdns_proxy")),
-    ("devdns_study", ("devdns.core", "devdns_study")),
+    ("devdns_study", ("devdns.core", "devdns_study", "devdns_bench.statistics", "devdns_bench.drawing")),
 )
 OWNERS = {
     "aiohttp": ("devdns_proxy", "devdns.control", "devdns.cli", "devdns_bench"),
@@ -50,9 +50,12 @@ OWNERS = {
     "docker": ("devdns.providers.docker*",),
     "httptools": ("devdns_proxy",),
     "ifaddr": ("devdns.providers.mdns*", "devdns.control.network"),
+    "matplotlib": ("devdns_bench", "devdns_study"),
     "msgspec": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
+    "numpy": ("devdns_bench", "devdns_study"),
     "prometheus_client": ("devdns.control",),
     "requests": ("devdns.providers.docker*",),
+    "scipy": ("devdns_bench", "devdns_study"),
     "structlog": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "urllib3": ("devdns.providers.docker*",),
     "uvloop": ("devdns.process", "devdns.app", "devdns_bench"),
@@ -110,7 +113,11 @@ def test_the_supervisor_loads_the_standard_library_only():
 def test_the_libraries_in_use_are_the_declared_dependencies():
     distributions = {"prometheus-client": "prometheus_client", "pyyaml": "yaml"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = [re.split(r"[^A-Za-z0-9_-]", line)[0] for line in project["dependencies"]]
+    declared = {
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    }
+    named = {re.split(r"[^A-Za-z0-9_-]", line)[0] for line in declared}
     used = {name.partition(".")[0] for path in modules().values() for name, _ in imports(path)}
     foreign = {name for name in used if not is_standard(name) and not is_ours(name)}
     assert foreign - BROUGHT_BY_DOCKER == {distributions.get(name, name) for name in named}
