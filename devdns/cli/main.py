@@ -33,6 +33,7 @@ COMMANDS = {
     "open": "devdns.cli.browse:browse",
     "logs": "devdns.cli.logs:logs",
     "demo": "devdns.cli.demo:demo",
+    "study": "devdns.cli.study:study",
     "config": "devdns.cli.config:config",
     "completion": "devdns.cli.completion:completion",
     "control": "devdns.cli.parts:control",
