@@ -14,6 +14,8 @@ from devdns.core.errors import DevdnsError
 
 #: Subcommand -> where it lives, in the order of `devdns study --help`.
 COMMANDS = {
+    "plan": "devdns.cli.study_plan:plan",
+    "session": "devdns.cli.study_session:session",
     "import": "devdns.cli.study_import:take",
     "score": "devdns.cli.study_score:score",
 }
