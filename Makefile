@@ -43,6 +43,7 @@ e2e: $(VENV)/test.stamp
 # Foreign programs for the tests; where they cannot be had the tests skip, which under CI=true is a failure.
 parts: $(VENV)/test.stamp
 	@sh .ci/packages $$(sed -e 's/[ #].*//' tests/parts/packages.txt)
+	@sh .ci/node
 
 $(VENV)/run.stamp: pyproject.toml $(LOCK)
 	@python=$$(sh .ci/python) && { $(PYTHON_BIN) -c '' 2>/dev/null || \

@@ -75,7 +75,7 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert re.search(r"^make test\b", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("script", ["run", "python", "packages"])
+@pytest.mark.parametrize("script", ["run", "python", "packages", "node"])
 def test_the_scripts_are_executable_shell(script):
     path = ROOT / ".ci" / script
     assert os.access(path, os.X_OK)
