@@ -40,7 +40,7 @@ def balanced_square(size: int) -> list[tuple[int, ...]]:
     for step in range(1, size):
         first.append((first[-1] + (step if step % 2 else -step)) % size)
     rows = [tuple((place + shift) % size for place in first) for shift in range(size)]
-    return rows if size % 2 == 0 else rows + [row[::-1] for row in rows]
+    return rows if size % 2 == 0 or size == 1 else rows + [row[::-1] for row in rows]
 
 
 def assignments(plan: Plan) -> list[Assignment]:
