@@ -18,6 +18,7 @@ COMMANDS = {
     "session": "devdns.cli.study_session:session",
     "import": "devdns.cli.study_import:take",
     "score": "devdns.cli.study_score:score",
+    "report": "devdns.cli.study_report:report",
 }
 EXTRA = ("numpy", "scipy", "matplotlib")
 DATA = "study.sqlite"

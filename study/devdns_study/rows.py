@@ -26,6 +26,15 @@ def read_responses(path: Path) -> list[Response]:
         return responses(store)
 
 
+def approaches_of(path: Path) -> tuple[str, ...]:
+    """The approaches in the order of the plan; empty where the file has none."""
+    if not is_store(path):
+        return ()
+    with Store.opened(path) as store:
+        plan = store.plan()
+    return plan.approaches if plan else ()
+
+
 def responses(store: Store) -> list[Response]:
     """A row for each participant and approach of which anything is stored, in the order of coming."""
     return [row for who, (_, synthetic) in store.participants().items() for row in _of(store, who, synthetic=synthetic)]

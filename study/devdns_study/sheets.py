@@ -11,7 +11,7 @@ from devdns_study import html
 from devdns_study.instrument import FORMS, Card, approach, card, instrument
 from devdns_study.plan import Plan
 
-PSEUDONYM = "________"
+BLANK = "________"  # filled in by hand
 
 
 def words_of(plan: Plan, participant: str, approach_name: str = "", task: str = "task") -> dict[str, str]:
@@ -20,7 +20,7 @@ def words_of(plan: Plan, participant: str, approach_name: str = "", task: str = 
     return {
         **dict(plan.parameters),
         "participant": participant,
-        "approach": approach(approach_name).label if approach_name else "the system",
+        "approach": approach(approach_name).label if approach_name else BLANK,
         "approaches": ", ".join(labels),
         "order": ",".join(plan.approaches),
         "count": str(len(labels)),
@@ -36,10 +36,10 @@ def write_sheets(plan: Plan, folder: Path) -> list[Path]:
 
 
 def _sheets(plan: Plan) -> Iterator[tuple[str, str, str]]:
-    words = words_of(plan, PSEUDONYM)
+    words = words_of(plan, BLANK)
     for name in (*FORMS, "script"):
         form = instrument(name, words)
-        yield name, form.title, f"<p>Participant: {PSEUDONYM}</p>\n{html.body(form)}"
+        yield name, form.title, f"<p>Participant: {BLANK}</p>\n{html.body(form)}"
     for task in plan.tasks:
         found = card(task)
         yield f"task-{task}", found.title, card_text(found)

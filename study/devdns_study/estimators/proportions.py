@@ -17,10 +17,3 @@ def adjusted_wald(passed: int, tried: int, level: float = LEVEL) -> Interval:
     centre = (passed + z * z / 2) / trials
     reach = z * math.sqrt(centre * (1 - centre) / trials)
     return Interval(max(0.0, centre - reach), passed / tried, min(1.0, centre + reach), tried, "adjusted Wald", level)
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """The exact two-sided p value of paired yes and no, from those who did it with one approach only (McNemar 1947)."""
-    both = only_first + only_second
-    tail = sum(math.comb(both, each) for each in range(min(only_first, only_second) + 1))
-    return min(1.0, float(2 * tail / 2**both))
