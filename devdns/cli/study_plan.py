@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from devdns_study.plan import Plan
     from devdns_study.store import Store
 
-PARTICIPANTS, SEED = 24, 1
+PARTICIPANTS, SEED = 30, 1
 VERSION = 1
 
 
 @click.command()
-@option("--participants", type=click.IntRange(1, 9999), metavar="N", help="How many are planned.  [default: 24]")
+@option("--participants", type=click.IntRange(1, 9999), metavar="N", help="How many are planned.  [default: 30]")
 @option("--approaches", metavar="A,B", help="What is compared: devdns, ports, hosts, nginx.  [default: devdns,ports]")
 @option("--tasks", metavar="T,U", help="What is done with each.  [default: all five]")
 @option("--seed", type=int, metavar="N", help="What the orders are drawn from.  [default: 1]")

@@ -22,7 +22,7 @@ def sus_scores(means: NDArray[np.float64], random: np.random.Generator) -> Score
 
 
 def paired_scores(people: int, shifts: tuple[float, float], random: np.random.Generator) -> tuple[Scores, Scores]:
-    """Scores of the same people with two approaches; a shift of 0.1 moves the score by about 2.5."""
+    """Scores of the same people with two approaches; a shift of 0.1 moves the score by about 2."""
     leaning = random.normal(0, PERSON, people)
     first, second = (sus_scores(3 + shift + leaning + random.normal(0, WITHIN, people), random) for shift in shifts)
     return first, second

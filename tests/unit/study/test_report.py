@@ -65,7 +65,9 @@ def test_every_figure_and_every_caption_is_marked(report):
 
 def test_rows_of_people_carry_no_mark(rows, tmp_path):
     path = tmp_path / "rows.csv"
-    path.write_text(synthetic_csv(3).replace(",true,passed", ",false,passed").replace(",true,timeout", ",false,timeout"))
+    path.write_text(
+        synthetic_csv(3).replace(",true,passed", ",false,passed").replace(",true,timeout", ",false,timeout")
+    )
     assert main(["study", "report", str(path), "--out", str(tmp_path / "report")]) == 0
     assert not [name for name, content in contents(tmp_path / "report").items() if b"SYNTHETIC" in content]
 
