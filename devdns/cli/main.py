@@ -33,6 +33,7 @@ COMMANDS = {
     "open": "devdns.cli.browse:browse",
     "logs": "devdns.cli.logs:logs",
     "demo": "devdns.cli.demo:demo",
+    "bench": "devdns.cli.bench:bench",
     "study": "devdns.cli.study:study",
     "config": "devdns.cli.config:config",
     "completion": "devdns.cli.completion:completion",

@@ -32,13 +32,14 @@ class Effect(Struct, frozen=True):
 class Comparison(Struct, frozen=True):
     """b against a: `p` as adjusted for the family it was tested in, the effect, and the interval where one exists.
 
-    `differs` only where the test and the interval agree: a claim needs both.
+    `scale` tells whether that is a ratio (log) or a difference. `differs` only where the test and the interval agree: a claim needs both.
     """
 
     p: float
     effect: Effect
     interval: Interval | None
     differs: bool
+    scale: Scale = "linear"
 
 
 class Equivalence(Struct, frozen=True):
@@ -88,7 +89,7 @@ def _compared(a: Values, b: Values, p: float, scale: Scale, alpha: float) -> Com
     finite = all(np.isfinite(values).all() and (scale == "linear" or np.min(values) > 0) for values in (a, b))
     found = between(a, b, scale=scale, level=1 - alpha) if finite else None
     apart = found is None or not found.holds(1.0 if scale == "log" else 0.0)
-    return Comparison(p, cliffs_delta(a, b), found, differs=p < alpha and apart)
+    return Comparison(p, cliffs_delta(a, b), found, p < alpha and apart, scale)
 
 
 def equivalent(a: Values, b: Values, margin: float, *, scale: Scale = "linear", alpha: float = ALPHA) -> Equivalence:

@@ -1,0 +1,176 @@
+"""`devdns bench`: measures devdns and its alternatives, shows which are here, and makes the report from the rows.
+
+What measures lives in `devdns_bench`, and is imported only when it is used: its libraries come with the extra `bench`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from devdns.cli.options import common, option
+from devdns.cli.text import clean, say
+from devdns.core.errors import DevdnsError, UsageRefused
+
+INSTALL = "pip install 'devdns-stack[bench]'"
+SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)?")
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
+
+
+def _needs(module: str) -> Any:
+    """A module of the bench. Raises `DevdnsError` with the line that installs what it lacks."""
+    try:
+        return importlib.import_module(f"devdns_bench.{module}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("devdns"):
+            raise
+        raise DevdnsError(f"the bench needs {error.name!r}, which is not installed", INSTALL) from None
+
+
+def _duration(_: click.Context, __: click.Parameter, value: str) -> float:
+    found = SECONDS.fullmatch(value.strip())
+    if not found:
+        raise click.BadParameter(f"{value!r} is no time: 30s, 500ms, 2m")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def _chosen(given: str, known: Sequence[str], what: str) -> list[str]:
+    """The names between the commas, each known; all of them for `all`."""
+    names = [*known] if given == "all" else [name.strip() for name in given.split(",") if name.strip()]
+    if wrong := [name for name in names if name not in known]:
+        raise UsageRefused(f"no {what} {wrong[0]!r}", f"one of {', '.join(known)}, or all")
+    return [*dict.fromkeys(names)]
+
+
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+
+
+@click.group(invoke_without_command=True)
+@option("--scenario", default="", metavar="S", help="What to measure, several with commas, or all.")
+@option("--approach", default="all", metavar="A,B", help="Which approaches; all by default.", show_default=True)
+@option("--repeats", type=click.IntRange(1, 10_000), default=10, help="Runs of each cell.", show_default=True)
+@option("--seed", type=int, default=1, help="What the order of the runs is drawn from.", show_default=True)
+@option(
+    "--out", type=click.Path(path_type=Path), default="bench-results", help="The folder of the rows.", show_default=True
+)
+@option(
+    "--install", type=click.Path(path_type=Path), default=None, metavar="DIR", help="Where the peers are installed."
+)
+@common
+@click.pass_context
+def bench(  # noqa: PLR0913, PLR0917 - its flags
+    ctx: click.Context,
+    /,
+    scenario: str,
+    approach: str,
+    repeats: int,
+    seed: int,
+    out: Path,
+    install: Path | None,
+    **_: object,
+) -> None:
+    """Measure devdns beside its alternatives.
+
+    A run that is in the folder already is not made again, so a bench that was ended, in whatever way, goes on where it was.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if not scenario:
+        raise click.UsageError("say what to measure with --scenario, or all")
+    bench_plan, peers = _needs("plan"), _needs("peers")
+    scenarios = _chosen(scenario, [*bench_plan.SCENARIOS], "scenario")
+    runs = bench_plan.plan(scenarios, _chosen(approach, [*bench_plan.APPROACHES], "approach"), repeats, seed)
+    names = dict.fromkeys(name for run in runs for name in bench_plan.programs(run))
+    folder = (install or peers.default_folder()).absolute()
+    found = peers.find(names, folder)
+    if approach != "all" and (missing := [name for name, peer in found.items() if peer.reason]):
+        say(*map(clean, peers.install(folder, missing)))  # who names an approach wants it
+        found = peers.find(names, folder)
+    _measure(runs, found, seed, out)
+
+
+def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> None:
+    results, session, environment = _needs("results"), _needs("session"), _needs("environment")
+    store = results.Store(out)
+    try:
+        with store.locked():
+            can, absent = session.split(runs, found)
+            left = [run for run in can if run not in store.done()]
+            for reason in dict.fromkeys(f"{run.approach}, {run.scenario}: {reason}" for run, reason in absent.items()):
+                say(f"left out  {clean(reason)}")
+            versions = {name: peer.version or peer.reason for name, peer in found.items()}
+            now = environment.capture(sys.argv[1:], seed, versions)
+            store.begin(now)
+            say(f"{len(left)} of {len(can)} runs to make, about {session.expected(left) / 60:.0f} min, seed {seed}")
+            _follow(session.perform(left, absent, store, now, found), session.expected(left))
+    except results.Busy as error:
+        raise DevdnsError(str(error), "wait for it, or give another --out") from None
+    say(f"the rows are in {out} - devdns bench report {out}")
+
+
+def _follow(steps: Any, seconds: float) -> None:
+    """A bar with the remaining time on a terminal, a line for each run elsewhere."""
+    with click.progressbar(length=max(1, round(seconds)), show_eta=True, item_show_func=_shown, file=sys.stderr) as bar:
+        for step in steps:
+            if sys.stderr.isatty():
+                bar.update(round(step.seconds), step)
+            if step.row.outcome == "failed" or not sys.stderr.isatty():
+                say(f"{_shown(step)}  {step.row.outcome} in {step.row.took:.1f} s  {clean(step.row.reason)}".rstrip())
+
+
+def _shown(step: Any) -> str:
+    if step is None:
+        return ""
+    cell = " ".join(f"{name}={value}" for name, value in step.run.parameters.items())
+    return " ".join(filter(None, [step.run.scenario, cell, step.run.approach, f"#{step.run.repeat}"]))
+
+
+@bench.command()
+@option(
+    "--install",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Install those of PyPI, npm and Go there first.",
+)
+@common
+def peers(*, install: Path | None, **_: object) -> None:
+    """Show each program that the bench compares: its version and path, or why it is left out."""
+    module = _needs("peers")
+    if install:
+        say(*map(clean, module.install(install.absolute())))
+    folder = (install or module.default_folder()).absolute()
+    for each in module.find(["devdns", *module.manifest()], folder).values():
+        say(
+            clean(
+                f"{each.name:<12}{each.version:<14}{each.path}"
+                if not each.reason
+                else f"{each.name:<12}left out: {each.reason}"
+            )
+        )
+
+
+@bench.command()
+@folder_argument
+@option(
+    "--reaction",
+    default="30s",
+    callback=_duration,
+    metavar="TIME",
+    help="How long an operator takes to notice.",
+    show_default=True,
+)
+@common
+def report(*, folder: Path, reaction: float, **_: object) -> None:
+    """Make the page, the figures and the tables from the rows of a folder; the same rows give the same bytes."""
+    made = _needs("report")
+    if not any(folder.glob("*.jsonl")):
+        raise UsageRefused(f"no *.jsonl in {str(folder)!r}", "devdns bench --scenario restart --out DIR makes some")
+    page = made.write(folder, reaction)
+    say(f"wrote {page}")
