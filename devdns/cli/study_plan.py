@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,10 @@ def plan(  # noqa: PLR0913 - one argument for each flag
     wishes = {"participants": participants, "approaches": approaches, "tasks": tasks, "seed": seed}
     with Store.opened(data, create=True) as store:
         fixed = _fixed(store, wishes, parameters, data)
+        if sheets:
+            write_sheets(fixed, sheets)
+        store.keep_plan(fixed)
         orders = [{"participant": each.participant, "approaches": each.approaches} for each in store.assignments()]
-    if sheets:
-        write_sheets(fixed, sheets)
     if as_json:
         print_json({"version": VERSION, **_shape(fixed), "assignments": orders})
         return
@@ -86,7 +88,7 @@ def _shape(fixed: Plan) -> dict[str, Any]:
 
 
 def _fixed(store: Store, wishes: dict[str, Any], parameters: Path | None, data: Path) -> Plan:
-    """The stored plan, or a new one; a plan that is fixed is not changed."""
+    """The stored plan, or a new one; a plan that is fixed is not changed, but for words until the first participant."""
     from devdns_study.plan import block_size  # noqa: PLC0415 - loaded when needed
 
     old = store.plan()
@@ -95,8 +97,7 @@ def _fixed(store: Store, wishes: dict[str, Any], parameters: Path | None, data: 
         if wanted.participants % block_size(len(wanted.approaches)):
             block = block_size(len(wanted.approaches))
             raise UsageRefused(f"{wanted.participants} participants are not balanced", f"give a multiple of {block}")
-        store.keep_plan(wanted)
-    elif old != wanted:
+    elif old != (wanted if store.participants() else replace(wanted, parameters=old.parameters)):
         raise UsageRefused(f"{str(data)!r} has another plan already", "give another --data FILE")
     return wanted
 

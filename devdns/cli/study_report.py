@@ -27,11 +27,11 @@ def report(  # noqa: PLR0913 - one argument for each flag
     config: Path | None,  # noqa: ARG001
 ) -> None:
     """Write the report on the answers in a CSV file or in the study's database."""
-    from devdns_study.rows import approaches_of, read_responses  # noqa: PLC0415 - loaded when needed
+    from devdns_study.rows import read_source  # noqa: PLC0415 - loaded when needed
 
-    rows = read_responses(file)
+    source = read_source(file)
     with extra("the report"):
         from devdns_study.analysis.report import write_report  # noqa: PLC0415 - needs the extra
 
-        paths = write_report(rows, out, order=approaches_of(file), seed=seed, synthetic=synthetic)
+        paths = write_report(source, out, seed=seed, synthetic=synthetic)
     say(f"{len(paths)} files in {clean(out)}, begin with {clean(paths[0])}")

@@ -22,10 +22,11 @@ HEADER = ("PARTICIPANT", "APPROACH", "SUS", "GRADE", "ADJECTIVE", "USABILITY", "
 @common
 def score(*, file: Path, as_json: bool, state_dir: Path, config: Path | None) -> None:  # noqa: ARG001 - understood by every command
     """Score the answers in a CSV file or in the study's database."""
-    from devdns_study.rows import read_responses  # noqa: PLC0415 - loaded when needed
+    from devdns_study.rows import read_source  # noqa: PLC0415 - loaded when needed
     from devdns_study.scores import score_all  # noqa: PLC0415
 
-    scores = score_all(read_responses(file))
+    source = read_source(file)
+    scores = score_all(source.rows, len(source.withdrawn))
     if as_json:
         print_json(scores)
     else:
@@ -42,8 +43,8 @@ def _lines(scores: Mapping[str, Any]) -> Iterator[str]:
     for each in scores["excluded"]:
         yield f"{paint('left out', 'yellow')}  {clean(each['participant'])} {clean(each['approach'])}: {each['reason']}"
     counts = scores["counts"]
-    synthetic = f", {counts['synthetic']} synthetic" if counts["synthetic"] else ""
-    yield f"{counts['scored']} of {counts['rows']} rows scored{synthetic}"
+    notes = [f", {counts[key]} {key}" for key in ("synthetic", "withdrawn") if counts[key]]
+    yield f"{counts['scored']} of {counts['rows']} rows scored{''.join(notes)}"
 
 
 def _row(each: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -18,21 +19,22 @@ NOTHING = "-"  # the approach of somebody of whom only the consent is known
 FORMS = ((SUS, SUS_ITEMS, "sus"), (UMUX, UMUX_ITEMS, "umux"), (TLX, TLX_ITEMS, "tlx"))
 
 
-def read_responses(path: Path) -> list[Response]:
-    """The rows of a CSV file or of a study's database, whichever it is."""
-    if not is_store(path):
-        return read_table(path).responses
-    with Store.opened(path) as store:
-        return responses(store)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a file holds: its rows, the approaches in the order of its plan (empty without one), and who withdrew."""
+
+    rows: list[Response]
+    approaches: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
 
 
-def approaches_of(path: Path) -> tuple[str, ...]:
-    """The approaches in the order of the plan; empty where the file has none."""
+def read_source(path: Path) -> Source:
+    """Reads a CSV file or a study's database, whichever it is."""
     if not is_store(path):
-        return ()
+        return Source(read_table(path).responses)
     with Store.opened(path) as store:
         plan = store.plan()
-    return plan.approaches if plan else ()
+        return Source(responses(store), plan.approaches if plan else (), store.withdrawn())
 
 
 def responses(store: Store) -> list[Response]:

@@ -47,15 +47,23 @@ def scored(response: Response) -> dict[str, Any]:
     }
 
 
-def score_all(responses: Iterable[Response]) -> dict[str, Any]:
-    """All rows, in the order given: `participants` with their scores, `excluded` with reasons, and the counts."""
+def score_all(responses: Iterable[Response], withdrawn: int = 0) -> dict[str, Any]:
+    """All rows, in the order given: `participants` with their scores, `excluded` with reasons, and the counts.
+
+    `withdrawn` people have no rows any more, and are counted beside them.
+    """
     rows, excluded = [], []
     for response in responses:
         if reason := exclusion(response):
             excluded.append({"participant": response.participant, "approach": response.approach, "reason": reason})
         else:
             rows.append(scored(response))
-    return {"version": VERSION, "participants": rows, "excluded": excluded, "counts": _counts(rows, excluded)}
+    return {
+        "version": VERSION,
+        "participants": rows,
+        "excluded": excluded,
+        "counts": {**_counts(rows, excluded), "withdrawn": withdrawn},
+    }
 
 
 def _counts(rows: Sequence[Mapping[str, Any]], excluded: Sequence[Mapping[str, str]]) -> dict[str, Any]:

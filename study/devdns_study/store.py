@@ -70,7 +70,7 @@ class Store:
         return Plan(kept["seed"], tuple(kept["approaches"]), tuple(kept["tasks"]), kept["participants"], parameters)
 
     def keep_plan(self, plan: Plan) -> None:
-        """Stores the plan and its assignments; only before the first participant."""
+        """Stores the plan and its assignments, in place of one that is stored; not to be called with another order by then."""
         text = json.dumps(
             {
                 "seed": plan.seed,
@@ -82,8 +82,8 @@ class Store:
         )
         rows = [(each.participant, json.dumps(each.approaches)) for each in assignments(plan)]
         with self.whole():
-            self._database.execute("INSERT INTO study VALUES ('plan', ?)", (text,))
-            self._database.executemany("INSERT INTO assignment VALUES (?, ?)", rows)
+            self._database.execute("INSERT OR REPLACE INTO study VALUES ('plan', ?)", (text,))
+            self._database.executemany("INSERT OR REPLACE INTO assignment VALUES (?, ?)", rows)
 
     def assignments(self) -> list[Assignment]:
         rows = self._database.execute("SELECT participant, approaches FROM assignment ORDER BY rowid")

@@ -85,6 +85,17 @@ class Keyboard:
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
 
+    def follow(self, text):
+        """Follows the link that says so."""
+        for _ in range(MOST_TABS):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("document.activeElement.tagName + document.activeElement.textContent") == f"A{text}":
+                break
+        else:
+            raise AssertionError(f"no focus on {text}")
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
+
     @property
     def title(self):
         return self.page.locator("h1").text_content()

@@ -17,6 +17,7 @@ from devdns_study.estimators.choice import location
 from devdns_study.estimators.proportions import adjusted_wald
 from devdns_study.grades import adjective, grade
 from devdns_study.responses import Response
+from devdns_study.rows import Source
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -64,16 +65,17 @@ class Findings(msgspec.Struct, frozen=True):
     comparisons: tuple[Comparison, ...]
 
 
-def analyse(rows: Sequence[Response], order: Sequence[str] = (), seed: int = 1) -> Findings:
-    """All findings of the rows with consent; approaches in the order given, others by the alphabet after them."""
+def analyse(source: Source, seed: int = 1) -> Findings:
+    """All findings of the rows with consent; approaches in the order of the plan, others by the alphabet after them."""
+    rows, order = source.rows, source.approaches
     agreed = [row for row in rows if row.consent]
     there = {row.approach for row in agreed}
     approaches = (*(name for name in order if name in there), *sorted(there - set(order)))
     return Findings(
         seed,
         approaches,
-        scores.score_all(rows)["counts"],
-        _people(rows),
+        scores.score_all(rows, len(source.withdrawn))["counts"],
+        _people(rows, len(source.withdrawn)),
         tuple(_cells(agreed, approaches, seed)),
         tuple(_cells([row for row in agreed if not _flagged(row)], approaches, seed, [SUS])),
         tuple(_items(agreed, approaches, seed)),
@@ -82,10 +84,10 @@ def analyse(rows: Sequence[Response], order: Sequence[str] = (), seed: int = 1) 
     )
 
 
-def _people(rows: Iterable[Response]) -> dict[str, int]:
+def _people(rows: Iterable[Response], withdrawn: int) -> dict[str, int]:
     consents = {row.participant: row.consent for row in rows}
     told = Counter("agreed" if agreed else "did not agree" for agreed in consents.values())
-    return {"participants": len(consents), **dict(sorted(told.items()))}
+    return {"participants": len(consents) + withdrawn, **dict(sorted(told.items())), "withdrew": withdrawn}
 
 
 def _flagged(row: Response) -> bool:

@@ -16,22 +16,22 @@ from devdns_study.analysis.item_plot import item_plot
 from devdns_study.analysis.rules import RULES
 from devdns_study.analysis.words import TITLES, claim, mean_of, p_value, ranking, reach
 from devdns_study.errors import StudyRefused
-from devdns_study.responses import OUTCOMES, Response
+from devdns_study.responses import OUTCOMES
+from devdns_study.rows import Source
 
 MARK = "SYNTHETIC DATA"
 WARNING = "Synthetic data: rows that no person gave, for tests and rehearsals. Nothing here is a result."
 
 
-def write_report(
-    rows: Sequence[Response], folder: Path, *, order: Sequence[str] = (), seed: int = 1, synthetic: bool = False
-) -> list[Path]:
+def write_report(source: Source, folder: Path, *, seed: int = 1, synthetic: bool = False) -> list[Path]:
     """Writes the report; raises `StudyRefused` for synthetic rows unless they are asked for, and without rows to report."""
+    rows = source.rows
     made_up = sum(row.synthetic for row in rows)
     if made_up and not synthetic:
         raise StudyRefused(f"{made_up} of {len(rows)} rows are synthetic", "--synthetic reports them, marked as such")
     if not any(row.consent for row in rows):
         raise StudyRefused("there is no row with consent to report")
-    findings = analyse(rows, order, seed)
+    findings = analyse(source, seed)
     mark = MARK if made_up else ""
     paths = write(folder, "Usability study: report", sections(findings, mark), WARNING if made_up else "")
     whole = folder / "findings.json"

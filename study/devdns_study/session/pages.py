@@ -94,4 +94,4 @@ def _summary(form: Instrument, notes: Mapping[str, str]) -> str:
         for item in form.items
         if item.id in notes
     )
-    return f'<div role="alert" class="note"><h2>Still open</h2>\n<ul>\n{links}</ul></div>\n'
+    return f'<div role="alert" class="note" tabindex="-1" autofocus><h2>Still open</h2>\n<ul>\n{links}</ul></div>\n'

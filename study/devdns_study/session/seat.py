@@ -168,8 +168,9 @@ class Seat:
             await self._conclude(step, min(seconds, limit), outcome)
 
     async def _conclude(self, step: Step, seconds: float, outcome: Outcome) -> None:
-        self.store.conclude(self.participant, step.approach, step.task, round(seconds, 3), outcome)
-        self.store.pass_step(self.participant, step.key)
+        with self.store.whole():
+            self.store.conclude(self.participant, step.approach, step.task, round(seconds, 3), outcome)
+            self.store.pass_step(self.participant, step.key)
         await self._strike()
 
     async def _strike(self) -> None:
@@ -190,14 +191,20 @@ class Seat:
         async with self._lock:
             await self._strike()
             self.store.withdraw(self.participant)
-            shutil.rmtree(self._venue.folder / self.participant, ignore_errors=True)
+            self._clear()
+
+    def _clear(self) -> None:
+        shutil.rmtree(self._venue.folder / self.participant, ignore_errors=True)
 
     async def close(self) -> None:
+        """Ends what runs; once the session is done its scenes go, too."""
         async with self._lock:
             if self._stage is not None:
                 step = self.step
                 self.store.clock(self.participant, step.approach, step.task, self.seconds)
             await self._strike()
+            if self.over:
+                self._clear()
 
     @property
     def over(self) -> bool:

@@ -69,6 +69,15 @@ class Participant:
         self.keys.press("Continue")
         return title
 
+    def refuse_to_answer(self):
+        """Sends an empty form, and is told what is open; looks at the way out, and comes back."""
+        self.keys.press("Continue")
+        self.page.wait_for_function("document.activeElement.getAttribute('role') === 'alert'")
+        self.wrong += complaints(self.page)
+        self.keys.follow("Stop and withdraw")
+        self.wrong += complaints(self.page)
+        self.keys.follow("Back to the session")
+
     @property
     def scene(self):
         """Where the terminal was told to go."""
@@ -114,6 +123,8 @@ def test_a_session_from_consent_to_debrief(folder):
         person = Participant(page, data)
         with Session(data, "P01") as session:
             person.arrive(session)
+            person.until("Consent")
+            person.refuse_to_answer()
             person.until("A port changed")
             person.keys.press("Start")
             scene = person.scene
@@ -124,6 +135,7 @@ def test_a_session_from_consent_to_debrief(folder):
         with Session(data, "P01") as session:
             person.arrive(session)
             assert "interrupted" in page.locator(".note").text_content()
+            person.wrong += complaints(page)
             person.keys.press("Go on")
             assert (scene / "notes.txt").read_text() == "a thought of mine"
             person.until("System Usability Scale")
@@ -143,6 +155,7 @@ def test_a_session_from_consent_to_debrief(folder):
             person.until("The end")
             assert session.end() == (0, "the session of P01 is done\n")
         assert person.wrong == []
+    assert not (folder / "study-sandbox" / "P01").exists()
     assert run("study", "session", "P01", "--data", data, "--synthetic").out == "the session of P01 is done\n"
     _check_what_was_kept(data)
 

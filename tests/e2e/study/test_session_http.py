@@ -101,6 +101,7 @@ def test_a_withdrawal_ends_the_session_and_removes_everything(data, folder):
         assert session.end()[0] == 0
     assert [rows(data, f"SELECT * FROM {table}") for table in ("answer", "step", "run")] == [[], [], []]
     assert not (folder / "study-sandbox" / "P01").exists()
+    assert run("study", "score", data).out == "0 of 0 rows scored, 1 withdrawn\n"
     again = run("study", "session", "P01", "--data", data, "--synthetic")
     assert (again.code, again.error) == (2, "P01 withdrew - take another pseudonym of the plan")
 

@@ -8,7 +8,7 @@ from support.study_rows import BEST, WORST, csv_text
 from devdns_study.errors import RowsRefused, StudyRefused
 from devdns_study.plan import Plan
 from devdns_study.responses import Response, Run
-from devdns_study.rows import import_rows, read_responses, responses
+from devdns_study.rows import import_rows, read_source, responses
 from devdns_study.store import Store
 
 ROWS = [
@@ -92,12 +92,12 @@ def test_what_is_not_a_study_is_refused(tmp_path, content):
     else:
         path.write_bytes(content)
     with pytest.raises(StudyRefused, match=r"cannot be used|not a study"):
-        read_responses(path)
+        read_source(path)
 
 
 def test_a_table_and_a_database_are_told_apart(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text(csv_text(("P01", "devdns", "true", BEST)))
-    assert [row.participant for row in read_responses(path)] == ["P01"]
+    assert [row.participant for row in read_source(path).rows] == ["P01"]
     with pytest.raises(StudyRefused, match="cannot be read"):
-        read_responses(tmp_path / "none.sqlite")
+        read_source(tmp_path / "none.sqlite")
