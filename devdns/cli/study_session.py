@@ -50,7 +50,7 @@ def session(  # noqa: PLR0913 - one argument for each flag
     config: Path | None,  # noqa: ARG001
 ) -> int:
     """Run the session of one participant; the address to open is printed."""
-    from devdns_study.sandbox.stage import missing  # noqa: PLC0415 - loaded when needed
+    from devdns_study.sandbox.needs import missing  # noqa: PLC0415 - loaded when needed
     from devdns_study.session.seat import Venue, seat  # noqa: PLC0415
     from devdns_study.store import Store  # noqa: PLC0415
 

@@ -6,14 +6,12 @@ and every service listens where it did. All calls block; the session makes them 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from devdns_study.errors import StudyRefused
@@ -21,12 +19,12 @@ from devdns_study.instrument import card
 from devdns_study.sandbox import containers
 from devdns_study.sandbox.guide import write_guide
 from devdns_study.sandbox.leashed import PYTHON, Leashed, start, start_service
+from devdns_study.sandbox.ports import TURN, free_port, held, listens, until
 from devdns_study.sandbox.scene import Scene, Service, fresh, keep, kept
 from devdns_study.sandbox.service import page
 from devdns_study.sandbox.ways import HOST, WAYS
 
 GRACE = 2.0  # seconds, the same with every approach
-TURN = 0.05
 MOVED, CLAIMED, SILENT = "api", "shop", "docs"  # which service a task's failure meets
 
 
@@ -81,8 +79,8 @@ class Stage:
         """
         if card(self.scene.task).question:
             return answer == self.scene.cause
-        until = time.monotonic() + grace
-        while not (done := self._whole()) and time.monotonic() < until:
+        deadline = time.monotonic() + grace
+        while not (done := self._whole()) and time.monotonic() < deadline:
             time.sleep(TURN)
         return done
 
@@ -106,12 +104,14 @@ class Stage:
     def _begin(self) -> None:
         self._start_services()
         if self.scene.approach == "nginx":
-            self.way.front = self.scene.front = _free_port()
+            self.way.front = self.scene.front = free_port()
         self.way.wire(self._wired())
         self._start_front()
         if self.scene.task != "bring-up":
-            _until(self._whole, f"the scene of {self.scene.task}")
+            until(self._whole, f"the scene of {self.scene.task}")
         FAILURES[self.scene.task](self)
+        if not self._by_label:  # by a label the container is found again, which is what the task shows
+            until(lambda: not self._whole(), f"the failure of {self.scene.task}")
         write_guide(self.folder, self.scene, self.environ)
         keep(self.scene, self.folder)
 
@@ -121,8 +121,11 @@ class Stage:
 
     def _wired(self) -> dict[str, int]:
         """What is set up before the failure: nothing where that is the task, labels instead of a file for containers."""
-        by_label = self._in_containers and self.scene.approach == "devdns"
-        return {} if self.scene.task == "bring-up" or by_label else self.scene.ports()
+        return {} if self.scene.task == "bring-up" or self._by_label else self.scene.ports()
+
+    @property
+    def _by_label(self) -> bool:
+        return self._in_containers and self.scene.approach == "devdns"
 
     def _start_services(self) -> None:
         if self._in_containers:
@@ -154,7 +157,7 @@ class Stage:
             (self.folder / "parts").mkdir(exist_ok=True)
             nginx = (shutil.which("nginx") or "nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"))
             self._front = start(self.folder, "nginx", nginx, self.environ)
-            _until(lambda: _listens(self.scene.front), "nginx")
+            until(lambda: listens(self.scene.front), "nginx")
         if self.scene.approach == "devdns":
             address = f"{HOST}:{self.scene.front}"
             up = (*PYTHON, "devdns.cli.main", "up", "--dns", f"{HOST}:0", "--http", address, "--https", "off")
@@ -179,7 +182,7 @@ class Stage:
         """The container goes; a new one has a port that Docker chooses."""
         old = self.scene.services[MOVED].port
         containers.docker(*containers.remove(self.scene.container(MOVED))[1:])
-        with _held(old):  # or Docker might choose the same port again
+        with held(old):  # or Docker might choose the same port again
             self.scene.services[MOVED].port = 0
             self._start_container(MOVED)
 
@@ -206,7 +209,7 @@ class Stage:
         if cause == "failing":
             self._start_service(SILENT, service)
         if cause == "wrong-port":
-            self.way.wire(ports | {SILENT: _free_port()})
+            self.way.wire(ports | {SILENT: free_port()})
         if cause == "missing":
             self.way.wire({name: port for name, port in ports.items() if name != SILENT})
         self._reload()
@@ -232,46 +235,3 @@ FAILURES: dict[str, Callable[[Stage], None]] = {
     "clash": Stage._claim,  # noqa: SLF001
     "no-answer": Stage._silence,  # noqa: SLF001
 }
-
-
-def missing(tasks: tuple[str, ...], approaches: tuple[str, ...], image: str) -> list[str]:
-    """What this machine lacks for a study with these tasks and approaches, in words."""
-    lacks = [
-        f"{name} needs {reason}"
-        for name, reason in [("approach nginx", _no_nginx())]
-        if reason and "nginx" in approaches
-    ]
-    if any(card(task).needs == "docker" for task in tasks) and (reason := containers.missing(image)):
-        lacks.append(f"task restarted needs a Docker Engine: {reason}")
-    return lacks
-
-
-def _no_nginx() -> str:
-    return "" if shutil.which("nginx") else "nginx, which is not installed"
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
-
-
-@contextlib.contextmanager
-def _held(port: int) -> Iterator[None]:
-    with socket.socket() as sock:
-        with contextlib.suppress(OSError):  # somebody else has it already
-            sock.bind((HOST, port))
-        yield
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex((HOST, port)) == 0
-
-
-def _until(condition: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + 10.0
-    while not condition():
-        if time.monotonic() > until:
-            raise StudyRefused(f"{what} did not start within 10 s")
-        time.sleep(TURN)

@@ -15,8 +15,9 @@ from support.waiting import wait_until
 
 from devdns_study.errors import StudyRefused
 from devdns_study.sandbox.containers import missing as no_containers
+from devdns_study.sandbox.needs import missing
 from devdns_study.sandbox.scene import CAUSES, FILE, SERVICES, fresh
-from devdns_study.sandbox.stage import Stage, missing
+from devdns_study.sandbox.stage import Stage
 from devdns_study.sandbox.ways import Ports
 
 APPROACHES = ("devdns", "ports", "hosts", "nginx")
