@@ -31,7 +31,7 @@ def chromium():
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
         try:
             page = browser.new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(90_000)
             yield page
         finally:
             browser.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 from devdns_study.errors import StudyRefused
 
 PYTHON = (sys.executable, "-P", "-m")
-START = 20.0
+START = 60.0  # seconds: a laptop that does something else, too
 STOP = 15.0
 
 
@@ -30,20 +30,22 @@ class Leashed:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def first_line(self, mark: bytes = b"\n") -> bytes:
-        """What it prints up to the first line that holds `mark`; raises `StudyRefused` when it ends or says nothing in time."""
+    def first_line(self, lead: bytes = b"") -> bytes:
+        """The first line that it prints with this lead; raises `StudyRefused` when it ends or does not say it in time."""
         assert self._process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-        until, said = time.monotonic() + START, b""
+        deadline, said = time.monotonic() + START, b""
         with selectors.DefaultSelector() as ears:
             ears.register(self._process.stdout, selectors.EVENT_READ)
-            while not (mark in said and said.endswith(b"\n")):
-                if not ears.select(max(0.0, until - time.monotonic())):
+            while True:
+                for line in said.split(b"\n")[:-1]:
+                    if line.startswith(lead):
+                        return line
+                if not ears.select(max(0.0, deadline - time.monotonic())):
                     raise StudyRefused(f"no sign of {self._log.stem} within {START:.0f} s", f"its log is {self._log}")
                 piece = os.read(self._process.stdout.fileno(), 1 << 16)
                 if not piece:
-                    raise StudyRefused(f"{self._log.stem} ended at once", f"its log is {self._log}")
+                    raise StudyRefused(f"{self._log.stem} did not start", f"its log is {self._log}")
                 said += piece
-        return said
 
     def close(self) -> None:
         """Lets it end, and makes sure of it."""

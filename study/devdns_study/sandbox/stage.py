@@ -163,8 +163,14 @@ class Stage:
             up = (*PYTHON, "devdns.cli.main", "up", "--dns", f"{HOST}:0", "--http", address, "--https", "off")
             self._front = start(self.folder, "devdns", up, self.environ)
             self._front.first_line(b"ready")
-            record = json.loads((self.folder / "state" / "supervisor.json").read_text())
-            self.way.front = self.scene.front = int(record["listeners"]["http"][0][1])
+            self.way.front = self.scene.front = self._devdns_port()
+
+    def _devdns_port(self) -> int:
+        try:
+            record = json.loads((self.folder / "state" / "supervisor.json").read_bytes())
+            return int(record["listeners"]["http"][0][1])
+        except (OSError, ValueError, LookupError) as error:
+            raise StudyRefused(f"devdns does not say where it listens: {error!r}") from None
 
     # -- failures
 

@@ -22,8 +22,14 @@ if (form && form.getAttribute("action") === "next") {
 }
 
 if (form && form.dataset.wait) {
-  setInterval(async () => {
+  let sent = false;
+  const watch = setInterval(async () => {
     const reply = await fetch("state");
-    if (reply.ok && (await reply.text()) !== form.dataset.step) location.reload();
+    const step = await reply.text();
+    if (reply.ok && step !== form.dataset.step && !sent) location.reload();
   }, 2000);
+  form.addEventListener("submit", () => {
+    sent = true; // the page that comes is the answer: a reload beside it would come over the next page
+    clearInterval(watch);
+  });
 }

@@ -23,10 +23,11 @@ from devdns_study.sandbox.stage import Stage
 from devdns_study.session.answers import answer_of, open_items
 from devdns_study.session.flow import END, Step, current, steps
 from devdns_study.sheets import words_of
-from devdns_study.store import Store
+from devdns_study.store import Store, now
 
 BEAT = 1.0  # seconds
 TASK = "task"
+TROUBLE = "trouble.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,13 @@ class Seat:
             await self._strike()
             self.store.withdraw(self.participant)
             self._clear()
+
+    def note(self, text: str) -> Path:
+        """Adds a fault to the file that is beside the scenes; returns its path."""
+        path = self._venue.folder / TROUBLE
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(f"{now()} {self.participant} {self.step.key}\n{text}\n")
+        return path
 
     def _clear(self) -> None:
         shutil.rmtree(self._venue.folder / self.participant, ignore_errors=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import traceback
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from pathlib import Path
 
 from aiohttp import web
 
@@ -31,6 +33,7 @@ HEADERS = {
 LARGEST = 1 << 20
 STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+NOTES: web.AppKey[Callable[[str], Path]] = web.AppKey("notes")
 
 
 class Desk:
@@ -42,6 +45,7 @@ class Desk:
     def application(self, token: str) -> web.Application:
         """All routes below the token."""
         application = web.Application(middlewares=[guard], client_max_size=LARGEST)
+        application[NOTES] = self.seat.note
         root = f"/{token}/"
         application.add_routes([
             web.get(root, self.show),
@@ -129,7 +133,7 @@ class Desk:
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuses what another site could send; turns what the machine lacks into a page."""
+    """Refuses what another site could send; turns whatever fails into a page for the researcher, and a note in a file."""
     here = request.host.rpartition(":")[0] in (HOST, "localhost")
     origin = request.headers.get("Origin")
     if not here or (origin is not None and origin != f"http://{request.host}"):
@@ -140,6 +144,11 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return page(pages.problem_page(str(refused)), status=503)
     except Unheard as unheard:
         raise web.HTTPBadRequest(text=str(unheard)) from None
+    except web.HTTPException:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge: a session goes on, and the fault is written down
+        note = request.app[NOTES](traceback.format_exc())
+        return page(pages.problem_page(f"{type(error).__name__}: {error}. It is noted in {note}"), status=500)
 
 
 def page(text: str, status: int = 200) -> web.Response:

@@ -1,5 +1,9 @@
 """A task's clock: it stands still while no session runs, and ends the task at its limit whether anybody asks or not."""
 
+import asyncio
+from contextlib import asynccontextmanager
+
+import aiohttp
 import pytest
 from support.engine import IMAGE
 from support.stack import open_folder
@@ -11,6 +15,7 @@ from devdns_study.plan import Plan
 from devdns_study.responses import Response
 from devdns_study.rows import import_rows
 from devdns_study.session.seat import Venue, seat
+from devdns_study.session.server import serve
 from devdns_study.store import Store
 
 PLAN = Plan(1, ("ports",), ("clash",), 2, tuple((key, "x") for key in sorted(PARAMETERS)))
@@ -39,6 +44,7 @@ async def test_the_limit_ends_a_task(place):
     assert taken.stopped()
     await taken.start()
     await until(lambda: not taken.running)
+    await taken.close()  # once the scene has ended, too
     assert store.runs("P01") == [("ports", "clash", LIMIT, "timeout", True)]
     assert taken.step.key == "seq/ports/clash"
 
@@ -79,3 +85,36 @@ def test_a_study_whose_sheets_lack_a_word_asks_nobody(place):
         with pytest.raises(StudyRefused, match="needs the word"):
             seat(store, "P01", venue, synthetic=False)
         assert store.participants() == {}
+
+
+async def test_a_fault_of_ours_is_a_page_and_a_note_and_the_session_goes_on(place):
+    store, venue = place
+    taken = at_the_task(store, venue)
+    (venue.folder / "P01").mkdir(parents=True)
+    (venue.folder / "P01" / "ports-clash").symlink_to(
+        venue.folder
+    )  # where the scene goes, and cannot be removed as a folder
+    async with asked(taken) as ask:
+        status, text = await ask("POST", "start", {"step": taken.step.key})
+        assert status == 500
+        assert "It is noted in" in text
+        assert "Traceback" in (venue.folder / "trouble.log").read_text()
+        (venue.folder / "P01" / "ports-clash").unlink()
+        status, text = await ask("POST", "start", {"step": taken.step.key})
+        assert (status, "Give up" in text) == (200, True)
+
+
+@asynccontextmanager
+async def asked(taken):
+    """The session's server, asked by a client as a browser would."""
+    urls, stop = asyncio.Queue(), asyncio.Event()
+    serving = asyncio.create_task(serve(taken, 0, urls.put_nowait, stop))
+    url = await urls.get()
+
+    async def ask(method, path, fields):
+        async with aiohttp.ClientSession() as client, client.request(method, url + path, data=fields) as reply:
+            return reply.status, await reply.text()
+
+    yield ask
+    stop.set()
+    assert await serving is False

@@ -42,6 +42,7 @@ class Participant:
 
     def judge(self):
         title = self.keys.title
+        assert title != "Something failed", self.page.locator("main").text_content()
         if title not in self.seen:
             self.seen.add(title)
             self.wrong += [(title, *found) for found in complaints(self.page)]
@@ -91,7 +92,8 @@ class Participant:
     def mend(self, title):
         if "Start" in self.page.locator("button").all_text_contents():
             self.keys.press("Start")
-            self.judge()
+        self.judge()
+        assert self.page.locator("pre").count(), self.page.content()
         port = self.shell("grep api services.txt").strip().rpartition(":")[2]
         if "with devdns" in self.page.locator(".progress").text_content():
             assert "api.dev.test" in self.shell(f"devdns add api {port}")
@@ -116,6 +118,7 @@ class Participant:
             self.go_on()
 
 
+@pytest.mark.timeout(400)
 def test_a_session_from_consent_to_debrief(folder):
     need_browser()
     data = planned(folder)
