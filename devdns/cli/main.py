@@ -36,6 +36,7 @@ COMMANDS = {
     "logs": "devdns.cli.logs:logs",
     "demo": "devdns.cli.demo:demo",
     "bench": "devdns.cli.bench:bench",
+    "study": "devdns.cli.study:study",
     "config": "devdns.cli.config:config",
     "completion": "devdns.cli.completion:completion",
     "control": "devdns.cli.parts:control",

@@ -44,7 +44,7 @@ DIRECTIONS = (
     ("devdns_study", ("devdns.core", "devdns_study", "devdns_bench.statistics", "devdns_bench.drawing")),
 )
 OWNERS = {
-    "aiohttp": ("devdns_proxy", "devdns.control", "devdns.cli", "devdns_bench"),
+    "aiohttp": ("devdns_proxy", "devdns.control", "devdns.cli", "devdns_bench", "devdns_study"),
     "click": ("devdns.cli",),
     "dnslib": ("devdns_resolver",),
     "docker": ("devdns.providers.docker*",),

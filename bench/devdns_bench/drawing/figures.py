@@ -70,7 +70,15 @@ def canvas(height: float, width: float = WIDTH, watermark: str = "") -> Iterator
         axes = figure.subplots()
         if watermark:
             figure.text(
-                0.5, 0.5, watermark, fontsize=40, color="#CC0000", alpha=0.25, rotation=20, ha="center", va="center"
+                0.5,
+                0.5,
+                watermark,
+                fontsize=min(40, 24 * height),
+                color="#CC0000",
+                alpha=0.25,
+                rotation=20,
+                ha="center",
+                va="center",
             )
         yield figure, axes
 
