@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_TURNS = 10_000
+#: With more clients than this, what the loop finds may not fit into one look: libuv reads 1,024 events at a time and looks again
+#: within the same turn, so that a true answer could come in the turn of its request.
+ONE_LOOK = 500
 
 
 class Shelf:
@@ -105,6 +108,7 @@ class Pool:
         idle before this turn needs no look of ours: the loop had one, and see `Upstream.carry` for what it has not told yet.
         """
         shelf, turn = self._shelves.get(target), self._context.turn
+        looked = looked and len(self._context.clients) <= ONE_LOOK
         while shelf is not None and shelf.idle:
             upstream, _ = shelf.idle.popitem()
             if upstream.transport.is_closing():
@@ -123,7 +127,7 @@ class Pool:
         idle = upstream.shelf.idle
         if upstream.last is not exchange or upstream not in idle or upstream.transport.is_closing():
             return False
-        if upstream.turn == self._context.turn or not upstream.plain:
+        if upstream.turn == self._context.turn or not upstream.plain or len(self._context.clients) > ONE_LOOK:
             return False
         del idle[upstream]
         upstream.looked = True

@@ -16,6 +16,7 @@ from devdns.core.chaos import Chaos
 from devdns.core.config import Config
 from devdns.core.frames import Hello
 from devdns.core.routes import State
+from devdns_proxy import pool
 
 #: Often enough for everything that is remembered to be so.
 WARM = 5
@@ -184,10 +185,15 @@ def says_goodbye(connection):
     connection.close()
 
 
+@pytest.mark.parametrize("clients", [pool.ONE_LOOK, 0])
 @pytest.mark.parametrize("first", ["client", "service"])
 @pytest.mark.parametrize("act", [speaks, leaves, says_goodbye])
-async def test_what_a_service_said_before_a_request_is_never_its_answer(act, first):
-    """Both have happened when the event loop looks, in either order: the connection looks fit for the next request."""
+async def test_what_a_service_said_before_a_request_is_never_its_answer(act, first, clients, monkeypatch):
+    """Both have happened when the event loop looks, in either order: the connection looks fit for the next request.
+
+    With more clients than the loop finds at one look, each connection is looked at by itself.
+    """
+    monkeypatch.setattr(pool, "ONE_LOOK", clients)
     service = Service()
     with service.listener:
         async with running(route("api", service.port)) as proxy, await proxy.connect() as wire:
