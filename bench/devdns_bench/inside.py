@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,7 +30,10 @@ THREADS = 256
 
 
 class Order(Struct, frozen=True):
-    """What to run. `word` names the room's control groups; `core`: where servers are bound, if anywhere."""
+    """What to run. `word` names the room's control groups; `core`: where servers are bound, if anywhere.
+
+    `requests`: the file that gets what became of each request.
+    """
 
     scenario: str
     approach: str
@@ -37,6 +41,7 @@ class Order(Struct, frozen=True):
     seed: int
     tools: dict[str, str]
     word: str
+    requests: str
     core: int | None = None
 
 
@@ -61,9 +66,15 @@ async def carry_out(order: Order) -> Result:
     try:
         return await scenario.run(scene, order.cell)
     finally:
+        _keep(scene.requests, order.requests)
         scene.close()
         if engine is not None:
             engine.__exit__()
+
+
+def _keep(requests: Sequence[Struct], path: str) -> None:
+    if requests:
+        Path(path).write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in requests))
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ import asyncio
 import random
 import socket
 import time
-from contextlib import suppress
 from typing import Literal
 
 RETRANSMISSION = 0.2  # Linux's least
@@ -35,6 +34,7 @@ class Link:
         self._server.close()
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -49,12 +49,15 @@ class Link:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """In order, as TCP has it: a late piece holds back those behind it, but does not add to their delay."""
-        with suppress(ConnectionError):
+        try:
             while piece := await reader.read(65536):
                 lost = self._random.random() < self._loss
                 await asyncio.sleep(self._delay + (RETRANSMISSION if lost else 0.0))
                 writer.write(piece)
-        writer.close()
+        except ConnectionError:
+            pass  # the other side went away
+        finally:
+            writer.close()
 
 
 class Upstream(asyncio.DatagramProtocol):

@@ -1,9 +1,9 @@
 """The backend that the prober asks: answers every request with its identity and the request's nonce. Standard library only.
 
-    python probe_backend.py IDENTITY --port 8000 [--boot S] [--takes S] [--stop abrupt|graceful] [--stamps FILE]
+    python probe_backend.py IDENTITY --port 8000 [--boot S] [--warm S] [--takes S] [--stop abrupt|graceful] [--stamps FILE]
 
 It runs anywhere by itself, as the first process of a container too. FILE gets a line `up|down SECONDS IDENTITY` when it
-listens and when it is told to stop, by the machine's monotonic clock: its own downtime is known without asking anybody.
+serves and when it is told to stop, by the machine's monotonic clock: its own downtime is known without asking anybody.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ BACKLOG = 1024
 
 
 class Backend:
-    """`takes`: seconds from a request to its answer. `/healthz` is answered at once, like anything else."""
+    """`takes`: seconds from a request to its answer. Whatever it is asked while it is not `warm` gets 503, `/healthz` too."""
 
     def __init__(self, identity: str, takes: float = 0.0) -> None:
         self.identity, self.takes = identity, takes
+        self.warm = True
         self.ending = False
         self._idle: set[asyncio.StreamWriter] = set()
         self._busy: set[asyncio.StreamWriter] = set()
@@ -76,15 +77,15 @@ class Backend:
         if self.takes:
             await asyncio.sleep(self.takes)
         keep = keep and not self.ending
-        writer.write(response(f"{self.identity} {nonce}", keep=keep))
+        writer.write(response(f"{self.identity} {nonce}", "200 OK" if self.warm else "503 Warming Up", keep=keep))
         await writer.drain()
         return keep
 
 
-def response(body: str, *, keep: bool = True) -> bytes:
-    """A 200."""
+def response(body: str, status: str = "200 OK", *, keep: bool = True) -> bytes:
+    """A short text."""
     close = "" if keep else "Connection: close\r\n"
-    return f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n{close}\r\n{body}".encode()
+    return f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n{close}\r\n{body}".encode()
 
 
 def stamp(path: str, word: str, identity: str) -> None:
@@ -107,7 +108,11 @@ async def _run(options: argparse.Namespace) -> None:
     if options.boot:
         await asyncio.sleep(options.boot)
     backend = Backend(options.identity, options.takes)
+    backend.warm = not options.warm
     server = await backend.serve(options.host, options.port)
+    if options.warm:
+        await asyncio.sleep(options.warm)
+        backend.warm = True
     stamp(options.stamps, "up", options.identity)
     await told.wait()
     server.close()
@@ -121,6 +126,7 @@ def main() -> None:
     parser.add_argument("--host", default="0.0.0.0")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--boot", type=float, default=0.0, help="seconds before it listens")
+    parser.add_argument("--warm", type=float, default=0.0, help="seconds for which it listens and answers 503")
     parser.add_argument("--takes", type=float, default=0.0, help="seconds from a request to its answer")
     parser.add_argument("--stop", choices=("abrupt", "graceful"), default="abrupt", help="what SIGTERM does")
     parser.add_argument("--stamps", default="", help="the file that gets its ups and downs")

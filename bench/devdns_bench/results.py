@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,10 @@ class Row(Struct, frozen=True, omit_defaults=True):
         return Run(self.scenario, self.cell, self.approach, self.repeat)
 
 
+class NoRow(ValueError):
+    """A line that this bench did not write; says which."""
+
+
 class Busy(Exception):
     """Another bench writes to this folder."""
 
@@ -77,23 +82,44 @@ class Store:
             return
         _append(self.folder / f"{row.scenario}.jsonl", msgspec.json.encode(row))
 
+    def keep(self, run: Run, requests: Path) -> None:
+        """What became of each request of a run, if it asked any; before its row, so that a row is never without them."""
+        if not requests.exists():
+            return
+        folder = self.folder / "requests"
+        folder.mkdir(exist_ok=True)
+        words = [
+            run.scenario,
+            *(f"{key}-{value}" for key, value in run.parameters.items()),
+            run.approach,
+            str(run.repeat),
+        ]
+        shutil.copyfile(requests, folder / f"{'-'.join(words)}.jsonl")
+
     def begin(self, session: Session) -> None:
         """Keeps what the machine was like."""
         _append(self.folder / SESSIONS, msgspec.json.encode(session))
 
 
 def rows(folder: Path, scenario: str = "*") -> Iterator[Row]:
-    """All rows of a folder, in order of file and line; a torn last line is no row. Raises msgspec.ValidationError for what is none of ours."""
-    decoder = msgspec.json.Decoder(Row)
+    """All rows of a folder, in order of file and line; a torn last line is no row. Raises `NoRow`."""
     for path in sorted(folder.glob(f"{scenario}.jsonl")):
         if path.name != SESSIONS:
-            yield from map(decoder.decode, _lines(path))
+            for number, line in enumerate(_lines(path), 1):
+                yield _read(line, f"{path}:{number}")
 
 
 def sessions(folder: Path) -> list[Session]:
     """What the machine was like, each time the bench was started."""
     path = folder / SESSIONS
     return [msgspec.json.decode(line, type=Session) for line in _lines(path)] if path.exists() else []
+
+
+def _read(line: bytes, where: str) -> Row:
+    try:
+        return msgspec.json.decode(line, type=Row)
+    except msgspec.MsgspecError as error:
+        raise NoRow(f"{where} is no row of a bench: {error}") from None
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,6 +26,7 @@ SOCKET = Path("/run/docker.sock")
 IMAGE = "bench:1"
 NEEDS = ("dockerd", "docker", "busybox")
 START = 30.0
+WORD = "devdns-bench"
 STAMPS = INSIDE / "stamps"
 BACKEND = Path(probe_backend.__file__)
 
@@ -94,13 +96,27 @@ def mounts() -> list[str]:
 
 def sweep(word: str) -> None:
     """From outside, after the room: the control groups that its containers leave."""
-    for top in Path("/sys/fs/cgroup").iterdir() if Path("/sys/fs/cgroup").is_dir() else ():
-        folder = top / word if top.name != word else top
-        for inner in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else ():
+    for folder in _groups(word):
+        for inner in sorted(folder.rglob("*"), reverse=True):
             if inner.is_dir():
                 _leave(inner)
-        if folder.is_dir():
-            _leave(folder)
+        _leave(folder)
+
+
+def sweep_killed() -> None:
+    """The same, and their files, for every bench that was killed: its process is no more."""
+    left = [*_groups(f"{WORD}-*"), *Path(tempfile.gettempdir()).glob(f"{WORD}-*")]
+    for folder in left:
+        bench = folder.name.removeprefix(f"{WORD}-").partition("-")[0]
+        if bench.isdigit() and not Path("/proc", bench).exists():
+            sweep(folder.name)
+            shutil.rmtree(Path(tempfile.gettempdir(), folder.name), ignore_errors=True)
+
+
+def _groups(pattern: str) -> list[Path]:
+    """In the one hierarchy, or in each of the old ones."""
+    top = Path("/sys/fs/cgroup")
+    return [*top.glob(pattern), *top.glob(f"*/{pattern}")]
 
 
 def _leave(folder: Path) -> None:
@@ -132,5 +148,5 @@ def _image() -> bytes:
 
 
 def word() -> str:
-    """A name for one room's control groups."""
-    return f"devdns-bench-{os.getpid()}-{time.time_ns():x}"
+    """A name for one room's control groups, and for its files outside."""
+    return f"{WORD}-{os.getpid()}-{time.time_ns():x}"

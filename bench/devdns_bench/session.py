@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,10 +20,11 @@ from devdns_bench.inside import Order, Report
 from devdns_bench.peers import Found
 from devdns_bench.plan import Run, programs, why_not
 from devdns_bench.results import Row, Store
-from devdns_bench.room_engine import sweep, word
+from devdns_bench.room_engine import sweep, sweep_killed, word
 from devdns_bench.scenarios import SCENARIOS
 
 SERVER_CORE = 0
+REQUESTS = "requests.jsonl"
 
 
 class Step(Struct, frozen=True):
@@ -54,21 +56,25 @@ def perform(
     runs: Sequence[Run], absent: Mapping[Run, str], store: Store, session: Session, peers: Mapping[str, Found]
 ) -> Iterator[Step]:
     """Makes every run of the plan that the store has not; yields each when it is kept."""
+    sweep_killed()
     for run, reason in absent.items():
         store.add(_row(run, session, "absent", reason=reason))
     for run in runs:
-        row = _made(run, session, {name: peers[name] for name in programs(run)})
+        row = _made(run, session, store, {name: peers[name] for name in programs(run)})
         store.add(row)
         yield Step(run, row, SCENARIOS[run.scenario].takes)
 
 
-def _made(run: Run, session: Session, tools: Mapping[str, Found]) -> Row:
+def _made(run: Run, session: Session, store: Store, tools: Mapping[str, Found]) -> Row:
     """One run in a room of its own."""
-    scenario, load, began = SCENARIOS[run.scenario], os.getloadavg()[0], time.monotonic()
-    core = SERVER_CORE if scenario.pinned and (os.cpu_count() or 1) > 1 else None
-    paths = {name: found.path for name, found in tools.items()}
-    order = Order(run.scenario, run.approach, run.parameters, session.seed + run.repeat, paths, word(), core)
-    report = _carried_out(order, scenario.most)
+    load, began = os.getloadavg()[0], time.monotonic()
+    folder = Path(tempfile.gettempdir(), word())
+    folder.mkdir(mode=0o700)
+    try:
+        report = _carried_out(_order(run, session, tools, folder), folder, SCENARIOS[run.scenario].most)
+        store.keep(run, folder / REQUESTS)
+    finally:
+        shutil.rmtree(folder)
     return _row(
         run,
         session,
@@ -81,20 +87,33 @@ def _made(run: Run, session: Session, tools: Mapping[str, Found]) -> Row:
     )
 
 
-def _carried_out(order: Order, most: float) -> Report:
-    with tempfile.TemporaryDirectory(prefix="devdns-bench-") as folder:
-        asked, told = Path(folder, "order.json"), Path(folder, "report.json")
-        asked.write_bytes(msgspec.json.encode(order))
-        command = rooms.entering([sys.executable, "-m", "devdns_bench.inside", str(asked), str(told)])
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=most, check=False)  # noqa: S603 - our own command line
-        except subprocess.TimeoutExpired:
-            return Report(failure=f"not over after {most:.0f} s")
-        finally:
-            sweep(order.word)
-        if told.exists():
-            return msgspec.json.decode(told.read_bytes(), type=Report)
-        return Report(failure=f"the room ended with {done.returncode}: {done.stderr[-500:]}")
+def _order(run: Run, session: Session, tools: Mapping[str, Found], folder: Path) -> Order:
+    core = SERVER_CORE if SCENARIOS[run.scenario].pinned and (os.cpu_count() or 1) > 1 else None
+    return Order(
+        run.scenario,
+        run.approach,
+        run.parameters,
+        session.seed + run.repeat,
+        {name: found.path for name, found in tools.items()},
+        folder.name,
+        str(folder / REQUESTS),
+        core,
+    )
+
+
+def _carried_out(order: Order, folder: Path, most: float) -> Report:
+    asked, told = folder / "order.json", folder / "report.json"
+    asked.write_bytes(msgspec.json.encode(order))
+    command = rooms.entering([sys.executable, "-m", "devdns_bench.inside", str(asked), str(told)])
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=most, check=False)  # noqa: S603 - our own command line
+    except subprocess.TimeoutExpired:
+        return Report(failure=f"not over after {most:.0f} s")
+    finally:
+        sweep(order.word)
+    if told.exists():
+        return msgspec.json.decode(told.read_bytes(), type=Report)
+    return Report(failure=f"the room ended with {done.returncode}: {done.stderr[-500:]}")
 
 
 def _row(run: Run, session: Session, outcome: str, **more: object) -> Row:

@@ -73,17 +73,25 @@ async def _asked(place: tuple[str, int, str], due: float, kept: Kept | None) -> 
         named = time.monotonic()
         reader, writer = await asyncio.open_connection(str(found[0][4][0]), port)
         connected = time.monotonic()
-    connection = "keep-alive" if kept else "close"
-    writer.write(f"GET /probe/t HTTP/1.1\r\nHost: {field}\r\nConnection: {connection}\r\n\r\n".encode())
-    head = await reader.readuntil(b"\r\n\r\n")
-    first = time.monotonic()
-    await reader.readexactly(_length(head))
-    total = time.monotonic()
+    try:
+        writer.write(_request(field, keep=kept is not None))
+        head = await reader.readuntil(b"\r\n\r\n")
+        first = time.monotonic()
+        await reader.readexactly(_length(head))
+        total = time.monotonic()
+    except BaseException:
+        writer.transport.abort()
+        raise
     if kept:
         kept.idle.append((reader, writer))
     else:
         writer.transport.abort()
     return Phases(kept is not None, named - started, connected - named, first - connected, total - due)
+
+
+def _request(field: str, *, keep: bool) -> bytes:
+    connection = "keep-alive" if keep else "close"
+    return f"GET /probe/t HTTP/1.1\r\nHost: {field}\r\nConnection: {connection}\r\n\r\n".encode()
 
 
 def _length(head: bytes) -> int:

@@ -83,6 +83,20 @@ async def load(place: Place, *, clients: int = 8, seconds: float = 2.0) -> int:
 
 async def _client(place: Place, over: float, text: bytes) -> int:
     reader, writer = await asyncio.open_connection(place.ip, place.port)
+    try:
+        await _shaken(place, reader, writer)
+        frame, back, count = masked(text), bytes([0x81, len(text)]) + text, 0
+        while time.monotonic() < over:
+            writer.write(frame)
+            if await reader.readexactly(len(back)) != back:
+                raise ValueError("another message came back")
+            count += 1
+        return count
+    finally:
+        writer.transport.abort()
+
+
+async def _shaken(place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     key = base64.b64encode(b"sixteen bytes...").decode()
     writer.write(
         f"GET / HTTP/1.1\r\nHost: {place.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -91,14 +105,6 @@ async def _client(place: Place, over: float, text: bytes) -> int:
     head = await reader.readuntil(b"\r\n\r\n")
     if b" 101 " not in head.split(b"\r\n")[0] or accept(key).encode() not in head:
         raise ValueError(f"no WebSocket: {head[:80]!r}")
-    frame, back, count = masked(text), bytes([0x81, len(text)]) + text, 0
-    while time.monotonic() < over:
-        writer.write(frame)
-        if await reader.readexactly(len(back)) != back:
-            raise ValueError("another message came back")
-        count += 1
-    writer.close()
-    return count
 
 
 async def serve(port: int) -> None:

@@ -11,6 +11,7 @@ import click
 from devdns.cli.client import Client, route_path
 from devdns.cli.options import common, json_option, option
 from devdns.cli.show import conflict_lines, print_json, target_text
+from devdns.cli.state import here
 from devdns.cli.text import clean, say, style
 
 
@@ -20,8 +21,18 @@ from devdns.cli.text import clean, say, style
 @option("--strip", is_flag=True, help="Take the path prefix off before the request goes on.")
 @option("--host", "host", metavar="HOST[:PORT]", envvar="DEVDNS_ROUTE_HOST", help="The Host the service is sent.")
 @option("--health", metavar="/PATH", help="Where the service says that it is well.")
-@option("--hold", metavar="TIME", help="How long a request waits for a service that starts, like 15s.")
+@option("--interval", metavar="TIME", help="How often it is asked there, like 10s.")
+@option(
+    "--hold",
+    metavar="TIME",
+    envvar="DEVDNS_ROUTE_HOLD",
+    help="How long a request waits for a service that starts, like 15s.",
+)
 @option("--timeout", metavar="TIME", help="How long the service may take, like 60s.")
+@option("--no-verify", is_flag=True, help="Do not check the certificate of an https service.")
+@option(
+    "--ca", type=click.Path(path_type=Path), metavar="FILE", help="The CA that signed it, in place of the system's."
+)
 @json_option
 @common
 def add(
@@ -34,7 +45,10 @@ def add(
     **options: Any,
 ) -> int:
     """Let NAME lead to TARGET: a port, host:port, URL or unix:/path; several are a pool."""
+    no_verify, ca = options.pop("no_verify"), options.pop("ca")
     row = {key: value for key, value in options.items() if value}
+    row |= {"verify": False} if no_verify else {}
+    row |= {"ca": str(here() / ca)} if ca else {}
     body = Client(state_dir).ask("PUT", route_path(name), {"target": _plain(targets)} | row)
     conflicts = [body["conflict"]] if body.get("conflict") else []
     if as_json:

@@ -74,13 +74,13 @@ def bench(  # noqa: PLR0913, PLR0917 - its flags
     out: Path,
     install: Path | None,
     **_: object,
-) -> None:
+) -> int:
     """Measure devdns beside its alternatives.
 
     A run that is in the folder already is not made again, so a bench that was ended, in whatever way, goes on where it was.
     """
     if ctx.invoked_subcommand is not None:
-        return
+        return 0
     if not scenario:
         raise click.UsageError("say what to measure with --scenario, or all")
     bench_plan, peers = _needs("plan"), _needs("peers")
@@ -92,10 +92,11 @@ def bench(  # noqa: PLR0913, PLR0917 - its flags
     if approach != "all" and (missing := [name for name, peer in found.items() if peer.reason]):
         say(*map(clean, peers.install(folder, missing)))  # who names an approach wants it
         found = peers.find(names, folder)
-    _measure(runs, found, seed, out)
+    return _measure(runs, found, seed, out)
 
 
-def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> None:
+def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> int:
+    """The exit code: 1 when nothing can be measured here."""
     results, session, environment = _needs("results"), _needs("session"), _needs("environment")
     store = results.Store(out)
     try:
@@ -112,6 +113,7 @@ def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> No
     except results.Busy as error:
         raise DevdnsError(str(error), "wait for it, or give another --out") from None
     say(f"the rows are in {out} - devdns bench report {out}")
+    return 0 if can else 1
 
 
 def _follow(steps: Any, seconds: float) -> None:
@@ -141,7 +143,10 @@ def _shown(step: Any) -> str:
 )
 @common
 def peers(*, install: Path | None, **_: object) -> None:
-    """Show each program that the bench compares: its version and path, or why it is left out."""
+    """Show the programs that are compared.
+
+    Each with its version and path, or why it is left out.
+    """
     module = _needs("peers")
     if install:
         say(*map(clean, module.install(install.absolute())))
@@ -168,9 +173,15 @@ def peers(*, install: Path | None, **_: object) -> None:
 )
 @common
 def report(*, folder: Path, reaction: float, **_: object) -> None:
-    """Make the page, the figures and the tables from the rows of a folder; the same rows give the same bytes."""
+    """Make the report from a folder's rows.
+
+    One page, vector figures and LaTeX tables in DIR/report; the same rows give the same bytes.
+    """
     made = _needs("report")
     if not any(folder.glob("*.jsonl")):
         raise UsageRefused(f"no *.jsonl in {str(folder)!r}", "devdns bench --scenario restart --out DIR makes some")
-    page = made.write(folder, reaction)
+    try:
+        page = made.write(folder, reaction)
+    except _needs("results").NoRow as error:
+        raise UsageRefused(str(error), "give a folder that only a bench has written to") from None
     say(f"wrote {page}")

@@ -30,6 +30,7 @@ COMMANDS = {
     "add": "devdns.cli.add:add",
     "rm": "devdns.cli.rm:rm",
     "explain": "devdns.cli.explain:explain",
+    "history": "devdns.cli.history:history",
     "open": "devdns.cli.browse:browse",
     "logs": "devdns.cli.logs:logs",
     "demo": "devdns.cli.demo:demo",

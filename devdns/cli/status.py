@@ -42,6 +42,7 @@ def _lines(body: Body) -> list[str]:
         ),
         *_block(("PROCESS", "PID", "MEMORY", "RESTARTS", "STATE"), [_process(each) for each in body["processes"]], 4),
         *_block(("SOURCE", "ROUTES", "STATE"), [_source(each) for each in body["sources"]], 2),
+        *map(_target, body.get("targets", ())),
         *(f"{paint('problem', 'red')} {each}" for each in problems),
     ]
 
@@ -54,6 +55,12 @@ def _block(header: tuple[str, ...], rows: list[tuple[str, ...]], state: int) -> 
         rows, header, look=lambda column, cell: paint(cell, state_look(cell.split()[0])) if column == state else cell
     )
     return ["", paint(first, "bold"), *rest]
+
+
+def _target(row: Row) -> str:
+    """A target that the proxies find closed."""
+    then = "requests fail at once" if row["breaker"] == "open" else f"requests that wait: {row['waiting']}"
+    return f"target  {clean(row['target'])} takes no connection ({clean(row['reason'])}); {then}"
 
 
 def _process(row: Row) -> tuple[str, ...]:

@@ -11,22 +11,10 @@ from aiohttp import web
 
 from devdns.control.registry import Unheard
 from devdns.control.shapes import error_shape, text
-from devdns.core.errors import ConfigRefused, DevdnsError, NameRefused, TargetRefused
+from devdns.core.errors import ConfigRefused, DevdnsError, NameRefused, TargetRefused, word
 
 JSON = "application/json"
 MOST_BODY = 64 << 10
-#: What a machine may branch on, by status.
-ERRORS = {
-    400: "bad_request",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    415: "unsupported_media_type",
-    500: "internal",
-    503: "unavailable",
-    507: "not_written",
-}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = structlog.get_logger()
@@ -39,7 +27,7 @@ def answer(body: dict[str, Any], status: int = 200) -> web.Response:
 
 def refusal(status: int, detail: str, error: str = "") -> web.Response:
     """An error body. `detail` is for people, one line."""
-    return answer(error_shape(error or ERRORS.get(status, "error"), detail, status), status)
+    return answer(error_shape(error or word(status), detail, status), status)
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:

@@ -7,19 +7,24 @@ user, one on `web.sock` for whatever comes through the proxy; they differ in who
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 import devdns
 from devdns.control import metrics, processes, shapes, streams
 from devdns.control.answers import JSON, MOST_BODY, answer, body_of, errors
+from devdns.control.explain import parse_question
+from devdns.control.history import now, stamp
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
-from devdns.core.frames import Figures
+from devdns.control.told import Told
+from devdns.core.kinds import read_seconds
 from devdns.core.names import parse_claim
 from devdns.core.routes import Conflict
 from devdns.core.routes_file import bind, read_line
@@ -35,11 +40,11 @@ Listening = dict[str, list[tuple[str, int]]]
 class Api:
     """The answers. `instance` names this run of devdns; `listening` are its addresses where no supervisor wrote them down.
 
-    `figures` gives those that other parts told.
+    `told` are the figures of the other parts.
     """
 
     def __init__(self, registry: Registry, instance: str, listening: Listening, heartbeat: float = 15.0) -> None:
-        self.figures: Callable[[], Iterable[Figures]] = tuple
+        self.told = Told()
         self._registry = registry
         self._instance = instance
         self._listening = listening
@@ -66,11 +71,13 @@ class Api:
             web.get("/metrics", self.metrics),
             web.get("/api/v1/openapi.json", self.openapi),
             web.get("/api/v1/status", self.status),
+            web.get("/api/v1/rates", self.rates),
             web.get("/api/v1/routes", self.table),
             web.get("/api/v1/routes/events", self.events),
             web.put("/api/v1/routes/{name:(?s:.*)}", self.put),
             web.delete("/api/v1/routes/{name:(?s:.*)}", self.remove),
             web.get("/api/v1/explain/{name:(?s:.*)}", self.explain),
+            web.get("/api/v1/history", self.history),
             web.get("/api/v1/files", self.files),
             web.post("/api/v1/files", self.attach),
             web.delete("/api/v1/files", self.detach),
@@ -81,11 +88,18 @@ class Api:
 
     async def metrics(self, _: web.Request) -> web.Response:
         registry = self._registry
-        ups = {source.source: source.state == "ok" for source in registry.sources}
-        own = metrics.own(len(registry.table), registry.table.generation, monotonic() - self._started, ups)
-        told = {family.name: family for figures in self.figures() for family in figures.families}
-        body = metrics.render((told | {family.name: family for family in own}).values())
-        return web.Response(body=body.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+        facts = metrics.Facts(
+            routes=registry.table,
+            generation=registry.table.generation,
+            conflicts=len(registry.store.conflicts()),
+            refusals=sum(not each.quiet for _, each in registry.refusals()),
+            uptime=monotonic() - self._started,
+            sources=tuple(registry.sources),
+            processes=processes.running(processes.record()),
+        )
+        # In a thread: thousands of routes and lines take longer than a change of the table may wait.
+        body = await asyncio.to_thread(metrics.page, facts, self.told.families())
+        return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def openapi(self, _: web.Request) -> web.Response:
         return web.Response(body=OPENAPI, content_type=JSON)
@@ -107,9 +121,13 @@ class Api:
             "sources": sources,
             "routes": len(registry.table),
             "conflicts": len(conflicts),
+            "targets": [shapes.trouble_shape(each) for each in registry.sighted.troubles()[:MOST_PROBLEMS]],
             "problems": shapes.problems(sources, running, registry.refusals(), conflicts)[:MOST_PROBLEMS],
         }
         return answer(body)
+
+    async def rates(self, _: web.Request) -> web.Response:
+        return answer(shapes.rates_shape(self.told.by_route()))
 
     async def table(self, request: web.Request) -> web.StreamResponse:
         return await streams.table(request, self._registry)
@@ -120,6 +138,15 @@ class Api:
     async def explain(self, request: web.Request) -> web.Response:
         found = await self._registry.explain(request.match_info["name"])
         return answer(shapes.explanation_shape(found, self._registry.port))
+
+    async def history(self, request: web.Request) -> web.Response:
+        name, since, most = request.query.get("name"), request.query.get("since"), request.query.get("limit", "1000")
+        if not (most.isascii() and most.isdigit() and len(most) <= 4 and int(most)):
+            raise web.HTTPBadRequest(text="limit must be a number from 1 to 9999")
+        host = parse_question(name, self._registry.zones).host if name else ""
+        moment = stamp(now() - timedelta(seconds=read_seconds(since))) if since else ""
+        found = await self._registry.history.entries(host, moment, int(most))
+        return answer({"version": VERSION, "entries": msgspec.to_builtins(found)})
 
     async def put(self, request: web.Request) -> web.Response:
         registry, name = self._registry, request.match_info["name"]

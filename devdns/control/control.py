@@ -26,6 +26,7 @@ from devdns.control import guards, token
 from devdns.control.api import Api
 from devdns.control.gate import Gate
 from devdns.control.last_words import LastWords
+from devdns.control.recall import Recall
 from devdns.control.registry import Registry
 from devdns.control.snapshots import Snapshots, listen
 from devdns.core.errors import DevdnsError
@@ -57,11 +58,14 @@ class Control:
         self.registry = Registry(
             zones, best_port(http), ManualRoutes(MANUAL, zones), partial(FileProvider, zones=zones), config_path
         )
+        self.registry.sources.recall = Recall(config.hold)
         self.registry.sources.remember(self._last)
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
+        self.registry.sighted = self._snapshots.sighted
+        self.registry.sighted.failed = self.registry.history.failed
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
-        self._api.figures = self._snapshots.told.values
+        self._api.told = self._snapshots.told
         self._providers = list(providers(config, zones))
         self._config = config
         self._http = http
@@ -94,7 +98,7 @@ class Control:
         for runner in self._runners:
             await runner.cleanup()
         await self._snapshots.stop()
-        await self.registry.sources.close()
+        await self.registry.close()
         await self._last.close()
 
     async def _serve(self, sock: socket, guard: Middleware) -> None:
@@ -117,11 +121,11 @@ def providers(config: Config, zones: Zones) -> Iterator[Provider]:
         from devdns.providers.docker import DockerProvider  # noqa: PLC0415 # 10 MB that a stack without Docker saves
 
         for host in config.docker.hosts or (None,):
-            yield DockerProvider(config.docker, zones, host)
+            yield DockerProvider(config.docker, zones, host, hold=config.hold)
     if config.mdns.enabled:
         from devdns.providers.mdns import MdnsProvider  # noqa: PLC0415 # loads zeroconf
 
-        yield MdnsProvider(config.mdns, zones)
+        yield MdnsProvider(config.mdns, zones, config.hold)
 
 
 def docker_groups(hosts: Iterable[str | None]) -> tuple[int, ...]:

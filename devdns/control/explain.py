@@ -15,6 +15,7 @@ from msgspec import Struct
 from devdns.core.errors import NameRefused
 from devdns.core.names import RESERVED_HOST, Zones, canonical, parse_authority, parse_claim
 from devdns.core.routes import SPOKEN, Route, RouteTable, State
+from devdns.core.sightings import Trouble
 from devdns.core.sources import Refusal
 from devdns.core.whence import trouble, whence
 
@@ -41,12 +42,17 @@ class Check(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """What is known besides the table: the claims that lost, refusals with their source, and each source's trouble."""
+    """What is known besides the table: the claims that lost, refusals with their source, and each source's trouble.
+
+    `seen` are the targets of the route that the proxies find closed, at the Unix time `now`.
+    """
 
     zones: Zones
     beaten: tuple[Route, ...] = ()
     refusals: tuple[tuple[str, Refusal], ...] = ()
     troubles: tuple[tuple[str, str], ...] = ()
+    seen: tuple[Trouble, ...] = ()
+    now: float = 0.0
 
 
 class Explanation(Struct, frozen=True):
@@ -59,6 +65,7 @@ class Explanation(Struct, frozen=True):
     checks: tuple[Check, ...] = ()
     beaten: tuple[Route, ...] = ()
     refusals: tuple[tuple[str, Refusal], ...] = ()
+    seen: tuple[Trouble, ...] = ()
     hint: str = ""
     lines: tuple[str, ...] = ()
 
@@ -112,12 +119,12 @@ def explain(question: Question, table: RouteTable, facts: Facts, checks: tuple[C
     if route is None:
         return _unknown(question, zone, table, facts, refusals)
     verdict = _verdict(route, checks)
-    lines = [*_route_lines(question, route, verdict), *_check_lines(checks), *_beaten_lines(facts.beaten)]
+    lines = [*_route_lines(question, route, verdict), *_check_lines(checks), *_seen_lines(facts)]
+    lines += _beaten_lines(facts.beaten)
     lines += [*_refusal_lines(refusals), *_trouble_lines(facts, route.source)]
     hint = _hint(verdict, route, facts.zones)
-    return Explanation(
-        question, zone, verdict, route, checks, facts.beaten, refusals, hint, (*lines, *([hint] if hint else []))
-    )
+    lines += [hint] if hint else []
+    return Explanation(question, zone, verdict, route, checks, facts.beaten, refusals, facts.seen, hint, tuple(lines))
 
 
 def _said(question: Question, zone: str, verdict: str, lines: list[str]) -> Explanation:
@@ -217,6 +224,15 @@ def _spelling_lines(question: Question) -> list[str]:
 def _check_lines(checks: tuple[Check, ...]) -> list[str]:
     return [
         f"{each.target} {'is reachable' if each.reachable else 'is not reachable'}: {each.detail}" for each in checks
+    ]
+
+
+def _seen_lines(facts: Facts) -> list[str]:
+    """What the proxies do about targets that take no connection."""
+    return [
+        f"the proxy could not reach it for {max(0, facts.now - each.since):.0f} s: {each.reason}; "
+        + ("its circuit breaker is open: requests fail at once" if each.open else f"requests that wait: {each.waiting}")
+        for each in facts.seen
     ]
 
 

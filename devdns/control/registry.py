@@ -10,6 +10,7 @@ import gc
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import time
 from typing import Any, Protocol
 
 import structlog
@@ -19,9 +20,13 @@ from devdns.control import files
 from devdns.control.checks import check_all
 from devdns.control.events import Events, event
 from devdns.control.explain import Explanation, Facts, explain, find, parse_question
+from devdns.control.history import History
 from devdns.control.loops import Address, loop
+from devdns.control.probes import Probes
+from devdns.control.recall import GRADUAL
 from devdns.control.shapes import change_shape, text
-from devdns.control.sources import GRADUAL, Sources
+from devdns.control.sighted import Sighted
+from devdns.control.sources import Sources
 from devdns.core.errors import DevdnsError, TargetRefused
 from devdns.core.frames import SLICE
 from devdns.core.names import Claim, Zones
@@ -96,8 +101,13 @@ class Registry:
         self.events = Events()
         self.sources = Sources(self.store, self._published)
         self.sources.screen = self._screened
+        self.probes = Probes(self.sources.restate)
+        self.sources.over = self.probes.over
+        self.history = History()
+        self.sources.note = self.history.note
         self.listeners: Callable[[], list[Address]] = list
         self.tell: Callable[[Change], None] = lambda _: None
+        self.sighted = Sighted()
         self._manual = manual
         self._file_provider = file_provider
         self.attached: dict[str, str] = {}
@@ -123,6 +133,12 @@ class Registry:
         self.attached[path] = provider.source
         self.sources.start(provider)
         return provider.source
+
+    async def close(self) -> None:
+        """Ends the probes and the sources; what they said stays in the table."""
+        await self.probes.close()
+        await self.sources.close()
+        await self.history.close()
 
     async def first_words(self, bound: float) -> None:
         """Waits until all sources but the gradual ones spoke, at most `bound` seconds: the first table should be whole."""
@@ -160,7 +176,8 @@ class Registry:
         route = find(question, self.table)
         checks = await check_all(route.targets) if route else ()
         beaten = self.store.beaten(route.claim) if route else ()
-        facts = Facts(self.zones, beaten, tuple(self.refusals()), self.troubles())
+        seen = self.sighted.of(route.targets) if route else ()
+        facts = Facts(self.zones, beaten, tuple(self.refusals()), self.troubles(), seen, time())
         return explain(question, self.table, facts, checks)
 
     def manual_route(self, claim: Claim) -> Route | None:

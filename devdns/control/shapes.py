@@ -5,16 +5,18 @@ A whole table is told in pieces of at most 1,000 routes, so that 100,000 of them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import msgspec
 
 from devdns.control.explain import Explanation
+from devdns.control.rates import WINDOW, Rate
 from devdns.control.sources import Source
 from devdns.core.frames import SLICE
 from devdns.core.routes import Change, Conflict, Route, RouteTable
+from devdns.core.sightings import Trouble
 from devdns.core.sources import Refusal
 from devdns.core.whence import trouble, whence
 
@@ -76,6 +78,17 @@ def source_shape(source: Source) -> Json:
     }
 
 
+def trouble_shape(trouble: Trouble) -> Json:
+    """A target that takes no connection, as the proxies see it."""
+    return {
+        "target": trouble.target,
+        "breaker": "open" if trouble.open else "closed",
+        "reason": trouble.reason,
+        "since": trouble.since,
+        "waiting": trouble.waiting,
+    }
+
+
 def change_shape(change: Change, port: int) -> Json:
     """A change: names that left, routes that came or changed."""
     return {
@@ -98,6 +111,18 @@ def table_pieces(table: RouteTable, port: int, conflicts: Iterable[Conflict], re
     yield b',"refusals":' + text(refusals) + b"}"
 
 
+def rates_shape(rates: Mapping[str, Rate]) -> Json:
+    """Requests per second over the window, in all and by route, the busiest first."""
+    rows = sorted(rates.items(), key=lambda row: (-row[1].requests, row[0]))
+    return {
+        "version": VERSION,
+        "window": WINDOW,
+        "requests": round(sum(rate.requests for rate in rates.values()), 3),
+        "errors": round(sum(rate.errors for rate in rates.values()), 3),
+        "routes": [{"name": name, "requests": rate.requests, "errors": rate.errors} for name, rate in rows],
+    }
+
+
 def explanation_shape(found: Explanation, port: int) -> Json:
     """The answer to why a name goes where it goes."""
     return {
@@ -111,6 +136,7 @@ def explanation_shape(found: Explanation, port: int) -> Json:
         "checks": msgspec.to_builtins(found.checks),
         "beaten": [route_shape(route, port) for route in found.beaten],
         "refusals": [refusal_shape(source, each) for source, each in found.refusals],
+        "seen": [trouble_shape(each) for each in found.seen],
         "hint": found.hint,
         "lines": list(found.lines),
     }

@@ -15,9 +15,12 @@ from typing import cast
 import structlog
 
 from devdns.control import peers
+from devdns.control.sighted import Sighted
+from devdns.control.told import Told
 from devdns.core.errors import FrameRefused
 from devdns.core.frames import SLICE, Figures, Frame, FrameReader, Hello, Resync, encode, encoded
 from devdns.core.routes import Change, Route, RouteTable
+from devdns.core.sightings import Sightings
 
 #: What one follower may owe us: some tables of 100,000 routes (about 20 MB each) would be over it, a busy minute is not.
 MOST_OWED = 8 << 20
@@ -27,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Snapshots:
-    """All followers, and what each `told` of its figures.
+    """All followers, what they `told` of their figures, and what they `sighted` of services.
 
     `table` gives the table in force; `publish` must be called with each change after it is in force.
     """
@@ -37,7 +40,8 @@ class Snapshots:
         self.table = table
         self.most_owed = most_owed
         self.following: set[Feed] = set()
-        self.told: dict[Feed, Figures] = {}
+        self.told = Told()
+        self.sighted = Sighted()
         self._server: asyncio.Server | None = None
 
     async def start(self, sock: socket) -> None:
@@ -91,7 +95,8 @@ class Feed(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the reason changes nothing
         self._snapshots.following.discard(self)
-        self._snapshots.told.pop(self, None)  # nobody vouches for its figures any more
+        self._snapshots.told.leave(self)
+        self._snapshots.sighted.leave(self)
         self._late.clear()
         if self._table is not None:
             self._table.cancel()
@@ -103,7 +108,7 @@ class Feed(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """A follower says `Resync` or its `Figures`; anything else ends the connection."""
+        """A follower says `Resync` or its `Figures` or `Sightings`; anything else ends the connection."""
         try:
             for frame in self._reader.feed(data):
                 self._hear(frame)
@@ -113,7 +118,10 @@ class Feed(asyncio.Protocol):
 
     def _hear(self, frame: Frame) -> None:
         if isinstance(frame, Figures):
-            self._snapshots.told[self] = frame
+            self._snapshots.told.hear(self, frame)
+            return
+        if isinstance(frame, Sightings):
+            self._snapshots.sighted.hear(self, frame)
             return
         if not isinstance(frame, Resync):
             raise FrameRefused(f"a follower sent {type(frame).__name__}")

@@ -7,26 +7,25 @@ raises or ends is a bug of ours or of its library: it is logged once, the source
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import structlog
 from msgspec import Struct
 
 from devdns.control.last_words import LastWords
-from devdns.core.routes import Change, Route
+from devdns.control.recall import Recall
+from devdns.core.routes import Change, Route, RouteTable
 from devdns.core.sources import Provider, Refusal, Statement, Trouble
 from devdns.core.store import RouteStore
 
 Health = Literal["ok", "degraded", "starting", "off"]
 LONGEST_PAUSE = 30.0
-#: Sources whose first statements are not the whole: services answer one after the other.
-GRADUAL = frozenset({"mdns"})
-SETTLED = 3.0  # seconds; RFC 6762 section 6 lets a service wait half a second, and a lost packet is asked for again
 AGAIN = "see devdns logs; it is tried again by itself"
 BROKEN = 5  # pauses
+NOTHING: Mapping[str, str] = {}
 
 log = structlog.get_logger()
 
@@ -43,29 +42,36 @@ class Source(Struct):
     said: int = 0
 
 
-class _Recalled(Struct):
-    """What a gradual source said before control was started again, and its newest statement since."""
+class Note(Protocol):
+    """Hears of each change, with the table before it and what caused it, by owner or else all of it."""
 
-    routes: tuple[Route, ...]
-    word: Statement | None = None
+    def __call__(self, before: RouteTable, change: Change, causes: Mapping[str, str], cause: str) -> None: ...
+
+
+def _unnoted(before: RouteTable, change: Change, causes: Mapping[str, str], cause: str) -> None:
+    """Nobody wants to hear of it."""
 
 
 class Sources:
     """All sources by name. `pause` is the first wait in seconds before a broken provider is started again; it doubles.
 
-    `screen` may turn routes of a statement into refusals.
+    `screen` may turn routes of a statement into refusals, `over` what is left into what the probes make of it; `note` hears of
+    each change. `recall` holds the routes of before a crash of control that a source does not say again.
     """
 
     def __init__(self, store: RouteStore, publish: Callable[[Change], None], pause: float = 0.2) -> None:
         self._store = store
         self._last: LastWords | None = None
-        self._recalled: dict[str, _Recalled] = {}
+        self.recall = Recall()
+        self._said: dict[str, tuple[Route, ...]] = {}
         self._publish = publish
         self._pause = pause
         self._all: dict[str, Source] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self.screen: Callable[[Statement], Statement] = lambda word: word
+        self.over: Callable[[str, tuple[Route, ...]], tuple[Route, ...]] = lambda _, routes: routes
+        self.note: Note = _unnoted
 
     def remember(self, last: LastWords) -> None:
         """From now on every statement is kept, and a source starts with what it said before a crash of control."""
@@ -78,7 +84,7 @@ class Sources:
         if name in self._tasks:
             raise ValueError(f"source {name!r} is watched already")
         self._all[name] = Source(name)
-        self._recall(name)
+        self._remind(name)
         self._begin(name, provider)
 
     def _begin(self, name: str, provider: Provider, after: float = 0.0) -> None:
@@ -99,31 +105,21 @@ class Sources:
         self._begin(name, provider, self._pause * BROKEN)
         log.error("source broke", source=name, error=repr(error))
 
-    def _recall(self, name: str) -> None:
-        """After a crash of control: what the source said before it, until it speaks (mDNS: until it has settled)."""
+    def _remind(self, name: str) -> None:
+        """After a crash of control: what the source said before it, until it speaks; then what it does not say again is held."""
         routes = self._last.recall(name) if self._last else ()
         if not routes:
             return
         log.info("recalled", source=name, routes=len(routes))
-        self._settle(self._store.replace(name, routes))
-        if name in GRADUAL:
-            self._recalled[name] = _Recalled(routes)
-            asyncio.get_running_loop().call_later(SETTLED, self._settled, name)
+        loop = asyncio.get_running_loop()
+        for moment in self.recall.take(name, routes, loop.time()):
+            loop.call_at(moment, self.restate, name, "its hold is over")
+        self._state(name, routes, cause="control was started again")
 
-    def _settled(self, name: str) -> None:
-        """A gradual source had its time: what it did not say again is gone."""
-        word = self._recalled.pop(name).word
-        if word is not None and name in self._all:
-            self.hear(name, word)
-
-    def _with_recalled(self, name: str, word: Statement) -> tuple[Route, ...]:
-        """The routes of a statement, and of a gradual source also those that it may yet say again."""
-        recalled = self._recalled.get(name)
-        if recalled is None:
-            return word.routes
-        recalled.word = word
-        said = {(route.claim, route.owner) for route in word.routes}
-        return word.routes + tuple(route for route in recalled.routes if (route.claim, route.owner) not in said)
+    def restate(self, name: str, cause: str) -> None:
+        """Judges anew what a source said last: a probe, or the time, says otherwise now."""
+        if name in self._said:
+            self._state(name, self._said[name], cause=cause)
 
     def off(self, name: str, reason: str) -> None:
         """Lists a source that is switched off, and why."""
@@ -134,7 +130,11 @@ class Sources:
         task = self._tasks.pop(name)
         await _ended([task])
         del self._all[name]
-        self._settle(self._store.forget(name))
+        self._said.pop(name, None)
+        self.recall.forget(name)
+        self.over(name, ())
+        before = self._store.table
+        self._tell(before, self._store.forget(name), NOTHING, "the file was detached")
         if self._last is not None:
             self._last.keep(name, ())
 
@@ -165,22 +165,37 @@ class Sources:
         source = self._all[name]
         if isinstance(word, Statement):
             word = self.screen(word)
-            routes = self._with_recalled(name, word)
-            change = self._store.replace(name, routes)
-            if self._last is not None:
-                self._last.keep(name, routes, self._store.arrivals(name))
-            source.routes, source.refusals = len(self._store.stated(name)), word.refusals
+            self.recall.spoke(name)
+            self._state(name, word.routes, word.causes)
+            source.refusals = word.refusals
             self._turn(source, "off" if word.absent else "ok", word.absent)
-            self._settle(change)
         else:
+            if word.routes is not None:
+                self._state(name, word.routes, cause=word.reason)
             self._turn(source, "degraded", word.reason, word.hint)
         source.said += 1
         self._news.set()
         self._news = asyncio.Event()
 
-    def _settle(self, change: Change) -> None:
+    def _state(self, name: str, said: tuple[Route, ...], causes: Mapping[str, str] = NOTHING, cause: str = "") -> None:
+        """What a source says, with what is recalled of it, as the probes see it: into the store and out as a change."""
+        routes = self.recall.whole(name, said, asyncio.get_running_loop().time())
+        self._settle(name, self.over(name, routes), causes, cause)
+        self._said[name] = said
+        if self._last is not None:
+            self._last.keep(name, routes, self._store.arrivals(name))
+        self._all[name].routes = len(self._store.stated(name))
+
+    def _settle(
+        self, name: str, routes: tuple[Route, ...], causes: Mapping[str, str] = NOTHING, cause: str = ""
+    ) -> None:
+        before = self._store.table
+        self._tell(before, self._store.replace(name, routes), causes, cause)
+
+    def _tell(self, before: RouteTable, change: Change, causes: Mapping[str, str], cause: str) -> None:
         if change:
             self._publish(change)
+            self.note(before, change, causes, cause)
 
     def _turn(self, source: Source, state: Health, reason: str = "", hint: str = "") -> None:
         """A change of state is one line of the log, a repeated one is none."""

@@ -8,6 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+#: What a program may branch on in an error's JSON, by HTTP status: the same words from the API and from the proxy.
+WORDS = {
+    400: "bad_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    421: "misdirected_request",
+    431: "header_too_large",
+    500: "internal",
+    502: "bad_gateway",
+    503: "unavailable",
+    504: "timeout",
+    507: "not_written",
+    508: "loop",
+}
+
+
+def word(status: int) -> str:
+    """The word for a status; `error` for one that has none of its own."""
+    return WORDS.get(status, "error")
+
 
 class DevdnsError(Exception):
     """A failure with a reason in words. `str()` is one line: the message, and the hint after a dash if there is one."""

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+#: The proxies' count of requests that ended, with the labels `route` and `status`: what rates are made of.
+REQUESTS = "devdns_http_requests_total"
 #: A part that went wrong must not be able to forge another's lines, nor to grow control.
 Name = Annotated[str, Meta(pattern="^devdns_[a-z_]{1,60}$")]
 Suffix = Literal["", "_bucket", "_sum", "_count"]

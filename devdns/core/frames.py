@@ -1,7 +1,7 @@
 """Frames of `snapshots.sock`: a 4-byte big-endian length, then one msgspec (MessagePack) value of a tagged type.
 
 Control sends `Hello`, the table in `Slice`s, then a `Change` for each generation; a follower that misses one asks by
-`Resync`, and may tell its `Figures`. Bytes in, values out: the sockets are elsewhere.
+`Resync`, and may tell its `Figures` and `Sightings`. Bytes in, values out: the sockets are elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from devdns.core.errors import FrameRefused
 from devdns.core.figures import Family
 from devdns.core.routes import Change, Route, RouteTable
 from devdns.core.settings import Config
+from devdns.core.sightings import Sightings
 
 VERSION = 1
 SLICE = 1_000
@@ -46,13 +47,17 @@ class Resync(Struct, frozen=True, tag="resync"):
 
 
 class Figures(Struct, frozen=True, tag="figures"):
-    """What a follower counted since it started; replaces what the same part told before."""
+    """What a follower counted since it started; replaces what the same one told before.
+
+    `life` is another text each time a part is started: by it a part that connects again is told from its successor.
+    """
 
     part: Annotated[str, Meta(max_length=40)]
     families: Annotated[tuple[Family, ...], Meta(max_length=50)]
+    life: Annotated[str, Meta(max_length=40)] = ""
 
 
-Frame = Hello | Slice | Change | Resync | Figures
+Frame = Hello | Slice | Change | Resync | Figures | Sightings
 _decoder = msgspec.msgpack.Decoder(Frame)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -115,13 +120,26 @@ class FrameReader:
 
 
 class TableView:
-    """What the resolver and the proxy hold: one attribute that is swapped whole. `hello` is None until control spoke."""
+    """What the resolver and the proxy hold: one attribute that is swapped whole. `hello` is None until control spoke.
 
-    __slots__ = ("hello", "table")
+    Who has more to do at a swap than to read the new table next time is told: `listeners` are called with the hosts whose
+    routes may be other ones now, None for all of them.
+    """
+
+    __slots__ = ("hello", "listeners", "table")
 
     def __init__(self, hello: Hello | None = None, table: RouteTable | None = None) -> None:
         self.hello = hello
         self.table = table or RouteTable()
+        self.listeners: list[Callable[[frozenset[str] | None], None]] = []
+
+    def swap(self, table: RouteTable, change: Change | None = None) -> None:
+        """Puts another table in force; `change` is all that is different, None where that is not known."""
+        self.table = table
+        if self.listeners:
+            hosts = None if change is None else change.hosts()
+            for listener in self.listeners:
+                listener(hosts)
 
 
 class Follower:
@@ -150,7 +168,7 @@ class Follower:
             self._gather(frame)
         elif isinstance(frame, Change) and not self._stale:
             if frame.generation == self.view.table.generation + 1:
-                self.view.table = self.view.table.apply(frame)
+                self.view.swap(self.view.table.apply(frame), frame)
             else:
                 self.restart()
                 return Resync()
@@ -162,6 +180,7 @@ class Follower:
             table = RouteTable(generation=frame.generation)
         table.extend(frame.routes)
         if frame.last:
-            self.view.table, self._pending, self._stale, self.complete = table, None, False, True
+            self._pending, self._stale, self.complete = None, False, True
+            self.view.swap(table)
         else:
             self._pending = table

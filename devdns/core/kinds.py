@@ -28,6 +28,7 @@ HEALTH = re.compile(r"/[\x21\x22\x24-\x7e]{0,2047}")
 PRIVATE_TOP = ("test", "internal", "lan", "home", "corp")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 MAX_WORKERS = 64
+ACCESS_LOG_NAME = "access.log"
 
 Schema = dict[str, Any]
 
@@ -202,6 +203,19 @@ def read_path(text: str) -> str:
     refuse(text, "a path")
 
 
+def read_access_log(text: str) -> str:
+    """Where the access log goes: `off` (empty), `true` (`access.log` in the folder of state), a file, or `-`."""
+    word = text.lower()
+    return "" if word in FALSE else ACCESS_LOG_NAME if word in TRUE else read_path(text)
+
+
+def read_ca(text: str) -> str:
+    """The absolute path of a file of certificates: it is read by another process, in another folder."""
+    if text.startswith("/") and text.isprintable():
+        return text
+    refuse(text, "the absolute path of a file of CA certificates", "write it like /home/me/ca.pem")
+
+
 def read_host_field(text: str) -> str:
     """What is sent upstream as Host: a name or address, perhaps with a port."""
     found = parse_authority(text)
@@ -212,10 +226,10 @@ def read_host_field(text: str) -> str:
 
 
 def read_health(text: str) -> str:
-    """The path of a URL, with a query if need be."""
-    if HEALTH.fullmatch(text):
+    """The path of a URL, with a query if need be, or `tcp` where a connect tells enough."""
+    if HEALTH.fullmatch(text) or text == "tcp":
         return text
-    refuse(text, "a path to probe", "write it like /healthz")
+    refuse(text, "a path to probe", "write it like /healthz, or tcp")
 
 
 _WORDS: Schema = {"type": "string", "pattern": "^(?i:true|false|yes|no|on|off)$"}
@@ -240,8 +254,10 @@ WORKERS = Kind("a number", read_workers, _COUNT)
 SECONDS = Kind("a time", read_seconds, _TIME)
 TIMEOUT = Kind("a time", read_timeout, _TIME)
 PATH = Kind("a path", read_path, _TEXT)
+ACCESS_LOG = Kind("off, true, - or a path", read_access_log, _TEXT)
+CA_FILE = Kind("an absolute path", read_ca, {"type": "string", "pattern": "^/"})
 HOST_FIELD = Kind("a host", read_host_field, _TEXT)
-HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^/"})
+HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^(/|tcp$)"})
 ZONES = Kind("a zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)
 LISTENERS = Kind("an ADDR:PORT, or a list of them", read_listen, _LISTEN, many=True, fold=fold_listen)
 HTTPS = Kind("off", read_https, {"enum": ["off", False]}, many=True, fold=lambda _: ())

@@ -40,13 +40,22 @@ class State(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+#: From what takes traffic, by what will soon, to what needs a hand.
+BEST = {state: place for place, state in enumerate(State)}
+
+
 class Target(Struct, frozen=True, gc=False, order=True):
-    """Where requests go: an address and a port, or the path of a Unix socket (then `host` is empty and `port` 0)."""
+    """Where requests go: an address and a port, or the path of a Unix socket (then `host` is empty and `port` 0).
+
+    `trust` says how the certificate of an https one is checked (`Options.trust`). It is part of what a target is, because a
+    connection that one route trusts must not carry the requests of another that would not.
+    """
 
     host: str
     port: int
     scheme: str = "http"
     path: str = ""
+    trust: str = ""
 
     def __str__(self) -> str:
         if self.path:
@@ -107,14 +116,37 @@ def forbidden(address: IPv4Address | IPv6Address) -> bool:
     return address.is_link_local or address.is_unspecified or address.is_multicast or address == BROADCAST
 
 
+#: Certificates are checked wherever the service is, or nowhere.
+ALWAYS, NEVER = "always", "never"
+
+
 class Options(Struct, frozen=True, gc=False):
-    """How a route treats requests. Times in seconds; None means the default of the proxy."""
+    """How a route treats requests. Times in seconds; None means the default of the proxy, and of control for the probes.
+
+    `verify` says whether the certificate of an https target is checked, `ca` is the absolute path of the CAs that may have
+    signed it, in place of the system's; the default is to check it everywhere but on loopback.
+    `health` is the path that is probed, or `tcp` for a mere connect, `interval` how often while it is well.
+    """
 
     strip: bool = False
     host: str | None = None
     health: str | None = None
     hold: float | None = None
     timeout: float | None = None
+    interval: float | None = None
+    verify: bool | None = None
+    ca: str | None = None
+
+    @property
+    def trust(self) -> str:
+        """How certificates are checked: the path of a CA file, `ALWAYS`, `NEVER`, or empty for the default."""
+        return self.ca or {None: "", True: ALWAYS, False: NEVER}[self.verify]
+
+
+def trusting(targets: Iterable[Target], options: Options) -> tuple[Target, ...]:
+    """The targets of a route with these options: the https ones know how their certificate is checked."""
+    trust = options.trust
+    return tuple(replace(each, trust=trust) if trust and each.scheme == "https" else each for each in targets)
 
 
 class Route(Struct, frozen=True, gc=False, kw_only=True):
@@ -122,6 +154,7 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
 
     `source` is its provider (`manual`, `file:/path`, `docker`, `mdns`, ...), `owner` who claims inside that source (equal
     owners of one claim form a pool), `origin` where a person finds it (`devdns.yml:12`, `container shop-api-1, label dev.route`).
+    `published`: its targets are ports that an engine publishes, which takes connections there whether or not the service runs.
     """
 
     host: str
@@ -133,6 +166,7 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
     state: State = State.LIVE
     reason: str = ""
     options: Options = Options()
+    published: bool = False
 
     @property
     def claim(self) -> Claim:
@@ -144,12 +178,16 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def pool(routes: Iterable[Route]) -> Route:
-    """Routes of one owner for one claim as a single one: the targets of the live ones, or of all when none is live."""
+    """Routes of one owner for one claim as a single one: the targets of those in the best state that any of them has.
+
+    So a replica that starts or restarts takes nothing from those that are live, and one that was given up on nothing from these.
+    """
     every = list(routes)
-    live = [route for route in every if route.state is State.LIVE]
-    chosen = live or every
+    best = min((route.state for route in every), key=BEST.__getitem__)
+    chosen = [route for route in every if route.state is best]
     targets = tuple(dict.fromkeys(target for route in chosen for target in route.targets))
-    return chosen[0] if len(every) == 1 else replace(chosen[0], targets=targets)
+    published = all(route.published for route in chosen)
+    return chosen[0] if len(every) == 1 else replace(chosen[0], targets=targets, published=published)
 
 
 class Conflict(Struct, frozen=True, gc=False):
@@ -168,6 +206,10 @@ class Change(Struct, frozen=True, tag="change"):
 
     def __bool__(self) -> bool:
         return bool(self.removed or self.added)
+
+    def hosts(self) -> frozenset[str]:
+        """The hosts whose routes are other ones after it."""
+        return frozenset((*(claim.host for claim in self.removed), *(route.host for route in self.added)))
 
 
 Shards = tuple[dict[str, tuple[Route, ...]], ...]

@@ -12,9 +12,9 @@ from typing import Any
 from msgspec import Struct
 
 from devdns.core.errors import DevdnsError, NameRefused
-from devdns.core.kinds import HEALTH_PATH, HOST_FIELD, SECONDS, SWITCH, TIMEOUT, Kind, Schema
+from devdns.core.kinds import CA_FILE, HEALTH_PATH, HOST_FIELD, SECONDS, SWITCH, TIMEOUT, Kind, Schema
 from devdns.core.names import Claim, Zones, parse_claim
-from devdns.core.routes import Options, Route, Target, parse_target
+from devdns.core.routes import Options, Route, Target, parse_target, trusting
 from devdns.core.written import Items, Node, Pairs, Problems, Scalar, below, fields, shown, stranger, written
 
 #: What may stand beside `target` in the mapping form of a route.
@@ -24,6 +24,9 @@ OPTIONS: dict[str, Kind] = {
     "health": HEALTH_PATH,
     "hold": SECONDS,
     "timeout": TIMEOUT,
+    "interval": TIMEOUT,
+    "verify": SWITCH,
+    "ca": CA_FILE,
 }
 KNOWN = ["target", *OPTIONS]
 NO_OPTIONS = Options()
@@ -65,7 +68,12 @@ def read_route(name: Scalar, node: Node, path: str, problems: Problems) -> Route
             problems.add(key.line, at, stranger(key.text, KNOWN))
     if targets is None:
         problems.add(name.line, path, "has no target")
-    return RouteLine(name.text, name.line, targets, Options(**found) if found else NO_OPTIONS) if targets else None
+    if found.get("ca") and found.get("verify") is False:
+        problems.add(name.line, path, "has a ca and verify: false - keep one of them")
+    if not targets:
+        return None
+    options = Options(**found) if found else NO_OPTIONS
+    return RouteLine(name.text, name.line, trusting(targets, options), options)
 
 
 def _option(key: str, node: Node, at: str, problems: Problems) -> dict[str, Any]:

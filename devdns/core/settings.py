@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from devdns.core.holding import HOLD
+
 
 class DockerConfig(Struct, frozen=True):
     """`docker:`; `enabled` None (auto) means: when a socket is there. `hosts` are DOCKER_HOST style URLs, empty for the default."""
@@ -30,9 +32,10 @@ class DnsConfig(Struct, frozen=True):
 
 
 class HttpConfig(Struct, frozen=True):
-    """`http:`; `listen` None means the default listeners."""
+    """`http:`; `listen` None means the default listeners; `access_log` is a path, `-` for standard output, empty for none."""
 
     listen: tuple[tuple[str, int], ...] | None = None
+    access_log: str = ""
 
 
 class HttpsConfig(Struct, frozen=True):
@@ -50,7 +53,10 @@ class TlsConfig(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """The settings in force, from defaults, file, environment and flags, later ones stronger."""
+    """The settings in force, from defaults, file, environment and flags, later ones stronger.
+
+    `hold` is how many seconds a route whose service is being restarted stays, and its requests wait, unless the route says otherwise.
+    """
 
     zones: tuple[str, ...] = ("dev.test",)
     docker: DockerConfig = DockerConfig()
@@ -60,3 +66,4 @@ class Config(Struct, frozen=True):
     https: HttpsConfig = HttpsConfig()
     tls: TlsConfig = TlsConfig()
     workers: int = 1
+    hold: float = HOLD

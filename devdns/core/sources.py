@@ -5,7 +5,7 @@ An empty statement means "nothing exists"; trouble is not a statement, so the la
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -33,18 +33,24 @@ class Statement(Struct, frozen=True):
     """Everything the source says now, in the order of who came first.
 
     `absent` says why there is no such source, where nobody asked for it: then it is off, and that is no trouble.
+    `causes` says by owner what happened since the last statement, in words, for the journal.
     """
 
     routes: tuple[Route, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     absent: str = ""
+    causes: Mapping[str, str] = {}
 
 
 class Trouble(Struct, frozen=True):
-    """The source cannot be read now: why, and what mends it."""
+    """The source cannot be read now: why, and what mends it.
+
+    `routes`, when given, is what still holds of its last statement, as found out without the source.
+    """
 
     reason: str
     hint: str = ""
+    routes: tuple[Route, ...] | None = None
 
 
 class Provider(Protocol):

@@ -1,7 +1,7 @@
 """The snapshot link: a client of `snapshots.sock` that keeps a `TableView` current and reconnects by itself.
 
 The table in force stays while control is away. Loaded tables are frozen out of the garbage collector, so that 100,000
-routes cost no collection pause. What the part counts goes up the same line, when it has changed.
+routes cost no collection pause. What the part counts and sees goes up the same line, when it has changed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import structlog
 
 from devdns.core.errors import FrameRefused
 from devdns.core.frames import Figures, Follower, FrameReader, TableView, encode
+from devdns.core.sightings import Sightings
 
 FIRST_DELAY = 0.02
 MAX_DELAY = 1.0
@@ -26,15 +27,20 @@ log = structlog.get_logger()
 class Link:
     """Follows control at `path`. `run` ends only when cancelled; `ready` is set with the first whole table.
 
-    `figures` gives what the part has counted so far.
+    `figures` gives what the part has counted so far, `sightings` what it sees of services.
     """
 
     def __init__(
-        self, view: TableView, path: str, figures: Callable[[], Figures] | None = None, every: float = TELL_EVERY
+        self,
+        view: TableView,
+        path: str,
+        figures: Callable[[], Figures] | None = None,
+        every: float = TELL_EVERY,
+        sightings: Callable[[], Sightings] | None = None,
     ) -> None:
         self.ready = asyncio.Event()
         self._path = path
-        self._figures = figures
+        self._words = tuple(word for word in (figures, sightings) if word is not None)
         self._every = every
         self._follower = Follower(view)
 
@@ -73,13 +79,14 @@ class Link:
         return spoke
 
     async def _tell(self, writer: asyncio.StreamWriter) -> None:
-        """Sends the figures, again whenever they changed, until cancelled or control does not take them."""
-        told = None
+        """Sends what the part tells, again whenever it changed, until cancelled or control does not take it."""
+        told: list[Figures | Sightings | None] = [None] * len(self._words)
         with suppress(OSError):
-            while self._figures is not None:
-                figures = self._figures()
-                if figures != told:
-                    told = figures
-                    writer.write(encode(figures))
-                    await writer.drain()
+            while self._words:
+                now = [word() for word in self._words]
+                for word, before in zip(now, told, strict=True):
+                    if word != before:
+                        writer.write(encode(word))
+                told = [*now]
+                await writer.drain()
                 await asyncio.sleep(self._every)

@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import msgspec
 
 from devdns.core.errors import UsageRefused
+from devdns.core.figures import Family
 from devdns.core.frames import Figures, TableView
 from devdns.core.settings import Config
+from devdns.core.sightings import Sightings
 from devdns.process.inherit import Inherited, Named, by_place
 from devdns.process.link import Link
 
@@ -99,9 +103,16 @@ class Follower:
         self._path = environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock")
         self._task: asyncio.Task[None] | None = None
 
-    async def follow(self, figures: Callable[[], Figures] | None = None) -> None:
-        """Returns once the first whole table is there. `figures` gives what the part counts."""
-        link = Link(self.view, self._path, figures)
+    async def follow(
+        self,
+        part: str,
+        families: Callable[[], tuple[Family, ...]],
+        sightings: Callable[[str], Sightings] | None = None,
+    ) -> None:
+        """Returns once the first whole table is there. `families` gives what the part counts, `sightings` what it sees in one life."""
+        life = uuid4().hex
+        seen = None if sightings is None else partial(sightings, life)
+        link = Link(self.view, self._path, lambda: Figures(part, families(), life), sightings=seen)
         self._task = asyncio.create_task(link.run())
         await link.ready.wait()
 
@@ -129,7 +140,7 @@ class ResolverPart(Follower):
                 self._resolver.log_queries(self._log)
             except OSError as error:
                 raise UsageRefused(f"the query log {self._log!r} cannot be opened: {error.strerror}") from None
-        await self.follow(lambda: Figures("resolver", self._resolver.families()))
+        await self.follow("resolver", self._resolver.families)
         await self._resolver.start(self._udp, self._tcp)
         await self.open(self._later)
 
@@ -156,7 +167,13 @@ class ProxyPart(Follower):
         self._proxy = Proxy(self.view, environ.get("DEVDNS_WEB", "web.sock"))
 
     async def start(self) -> None:
-        await self.follow()
+        await self.follow("proxy", self._proxy.families, self._proxy.sightings)
+        path = self.view.hello.config.http.access_log if self.view.hello else ""
+        if path:
+            try:
+                self._proxy.log_requests(path)
+            except OSError as error:
+                raise UsageRefused(f"the access log {path!r} cannot be opened: {error.strerror}") from None
         await self._proxy.start(self._listening)
         await self.open(self._later)
 

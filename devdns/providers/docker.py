@@ -1,6 +1,7 @@
 """Routes from the labels of running containers, kept up to date by the Engine's events.
 
-When the engine goes away the last statement stays in force, and the engine is asked for again at most a second apart.
+When the engine goes away the last statement stays in force but for what no longer answers, and the engine is asked for
+again at most a second apart.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
+from devdns.core.holding import HOLD
 from devdns.core.names import Zones
 from devdns.core.settings import DockerConfig
 from devdns.core.sources import Statement, Trouble
 from devdns.providers.docker_hosts import Endpoint, EngineLost, endpoint
+from devdns.providers.docker_memory import Memory
 from devdns.providers.docker_routes import Rules
 from devdns.providers.docker_stack import Stack
 
@@ -22,15 +25,24 @@ LONGEST_PAUSE = 1.0
 
 
 class DockerProvider:
-    """The containers of one engine: `host` is its URL, None for the one that the docker command would use."""
+    """The containers of one engine: `host` is its URL, None for the one that the docker command would use.
+
+    `hold` is how many seconds the route of a container that went down stays, where the container does not say.
+    """
 
     def __init__(
-        self, config: DockerConfig, zones: Zones, host: str | None = None, environ: Mapping[str, str] | None = None
+        self,
+        config: DockerConfig,
+        zones: Zones,
+        host: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        hold: float = HOLD,
     ) -> None:
         self._config = config
         self._host = host
         self._environ = os.environ if environ is None else environ
         self._rules = Rules(zones, self.source, config.default_names)
+        self._memory = Memory(hold)
 
     @property
     def source(self) -> str:
@@ -53,7 +65,7 @@ class DockerProvider:
                     said = Statement(absent=f"no Docker Engine at {at.url}")
                     yield said
             except EngineLost as error:
-                trouble = Trouble(error.message, error.hint)
+                trouble = Trouble(error.message, error.hint, await self._memory.look())
                 if trouble != said:
                     said = trouble
                     yield trouble
@@ -68,14 +80,14 @@ class DockerProvider:
 
     async def _follow(self, at: Endpoint) -> AsyncGenerator[Statement, None]:
         """What the engine's containers are, each time that changes; raises `EngineLost` in the end."""
-        stack = Stack(at, self._rules)
-        last: Statement | None = None
+        stack = Stack(at, self._rules, self._memory)
+        last: object = None
         try:
             await stack.open()
             while True:
                 now = await stack.settled()
-                if now != last:
-                    last = now
+                if (now.routes, now.refusals) != last:
+                    last = now.routes, now.refusals
                     yield now
         finally:
             await stack.close()

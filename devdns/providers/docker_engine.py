@@ -23,25 +23,12 @@ from docker.tls import TLSConfig
 
 from devdns.core.sources import Refusal
 from devdns.providers.docker_container import Container, ContainerRefused, Ground, parse
+from devdns.providers.docker_events import Event, parse_event
 from devdns.providers.docker_hosts import Endpoint, EngineLost
 from devdns.providers.docker_lost import LET_THROUGH, lost, said
 
 TIMEOUT = 10
 THREADS = 4
-#: Events of a container that change nothing of it that we keep; health checks make exec_* all the time.
-IDLE = (
-    "exec_",
-    "attach",
-    "detach",
-    "top",
-    "resize",
-    "export",
-    "archive-path",
-    "extract-to-dir",
-    "commit",
-    "kill",
-    "create",
-)
 ROOTLESS = "name=rootless"
 VIRTUAL = ("Docker Desktop",)
 
@@ -53,12 +40,12 @@ Summary = Mapping[str, Any]
 
 
 class Engine:
-    """A Docker Engine that answers and is listened to. `heard` gets the id of each container that an event is about.
+    """A Docker Engine that answers and is listened to. `heard` gets each event of a container that concerns us.
 
     Both callbacks run in the event loop; `ended` comes once, when the event stream ends by itself, and says why.
     """
 
-    def __init__(self, at: Endpoint, heard: Callable[[str], None], ended: Callable[[EngineLost], None]) -> None:
+    def __init__(self, at: Endpoint, heard: Callable[[Event], None], ended: Callable[[EngineLost], None]) -> None:
         self.endpoint = at
         self.ground = Ground(at.machine, at.is_here)
         self._heard = heard
@@ -130,9 +117,9 @@ class Engine:
         )
         try:
             for event in stream:
-                name = subject(event)
-                if name:
-                    self._tell(self._heard, name)
+                concerns = parse_event(event)
+                if concerns is not None:
+                    self._tell(self._heard, concerns)
         except FOREIGN as error:
             why = lost(error, self.endpoint)
         response.close()
@@ -150,15 +137,6 @@ class Engine:
             return None if error.status_code == 404 else _refused(name, f"the Engine says: {said(error.explanation)}")
         except ContainerRefused as error:
             return _refused(name, error.message)
-
-
-def subject(event: Mapping[str, Any]) -> str:
-    """The id of the container that an event is about, empty when it changes nothing for us."""
-    action = str(event.get("Action") or event.get("status") or "")
-    actor = event.get("Actor") or {}
-    if event.get("Type") == "network":
-        return str((actor.get("Attributes") or {}).get("container") or "")
-    return "" if action.startswith(IDLE) else str(actor.get("ID") or event.get("id") or "")
 
 
 def _refused(name: str, reason: str) -> Refusal:

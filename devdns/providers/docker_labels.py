@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from devdns.core.errors import DevdnsError
-from devdns.core.kinds import HEALTH_PATH, HOST_FIELD, SECONDS, SWITCH, Kind, refuse
+from devdns.core.kinds import HEALTH_PATH, HOST_FIELD, SECONDS, SWITCH, TIMEOUT, Kind, refuse
 from devdns.core.names import Claim, Zones, parse_claim
 from devdns.core.routes import SCHEMES, Options
 from devdns.core.sources import Refusal
@@ -26,6 +26,9 @@ ROUTE = "route"
 FAMILY = re.compile(r"[A-Za-z0-9_-]{1,63}")
 #: `dev-route`, `dev_route`, `devdns.route`, `Dev.Route`: what people write for `dev.route`.
 ALMOST = re.compile(r"(?:dev|devdns)[._-]([A-Za-z_-]{2,20})(?:\..*)?", re.IGNORECASE)
+#: An option of routes that no label may set: whoever starts a container would choose what devdns reads here.
+CA = re.compile(r"dev\.ca(?:\.[A-Za-z0-9_-]{1,63})?")
+CA_HINT = "name the CA file in devdns.yml, or add the label dev.verify=false"
 LIKENESS = 0.74
 MAX_NAMES = 100
 MAX_QUOTED = 253
@@ -75,10 +78,17 @@ LABELS = {
             "the names: api, api.shop, api/v2, *.api or a full name inside a zone; several with commas",
         ),
         Label("port", PORT, "8000", "the port inside the container; needed when it offers several TCP ports"),
-        Label("health", HEALTH_PATH, "/healthz", "the path that tells whether the service is ready"),
+        Label("health", HEALTH_PATH, "/healthz", "the path that tells whether the service is ready and stays well"),
+        Label("interval", TIMEOUT, "10s", "how often that path is asked while the service is well"),
         Label("strip", SWITCH, "true", "the path prefix is taken off before the request goes on"),
         Label("host", HOST_FIELD, "localhost:8000", "the Host that the service sees; unchanged without it"),
         Label("scheme", SCHEME, "http", "how the service is spoken to: http, https or h2c"),
+        Label(
+            "verify",
+            SWITCH,
+            "false",
+            "whether the certificate of an https service is checked; not on loopback by default",
+        ),
         Label("hold", SECONDS, "15s", "how long requests wait while the container restarts"),
         Label("enable", SWITCH, "false", "false: no route, not even a default name", families=False),
     )
@@ -142,7 +152,9 @@ def origin(container: str, label: str) -> str:
 
 def wish_for(label: str, claim: Claim, said: Mapping[str, Any]) -> Wish:
     """The wish for one claim with the options that its labels say."""
-    options = Options(**{field: said[field] for field in ("strip", "host", "health", "hold") if field in said})
+    options = Options(
+        **{field: said[field] for field in ("strip", "host", "health", "interval", "hold", "verify") if field in said}
+    )
     return Wish(label, claim, said.get("port"), said.get("scheme", "http"), options)
 
 
@@ -179,6 +191,9 @@ class _Reader:
 
     def stranger(self, key: str, value: str) -> None:
         """Refuses a key that is nearly one of ours; other people's labels are their own business."""
+        if CA.fullmatch(key):
+            self.refuse(self._container, _Bad(key, f"label {key} would name a file of this host", CA_HINT))
+            return
         found = ALMOST.fullmatch(key)
         near = get_close_matches(found[1].lower(), LABELS, 1, LIKENESS) if found else []
         if near:

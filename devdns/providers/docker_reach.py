@@ -1,7 +1,7 @@
 """Where a container can be reached from here: knocks at addresses and published ports. Sockets, no Docker.
 
 docker-proxy accepts on a published port before and whether or not the service listens, so there a connect proves
-nothing: the connection has to stay open for a while, or say something.
+nothing: the connection has to stay open for a while, or say something. What speaks HTTP is asked, and says it at once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from devdns.providers.docker_container import LOCAL, NOWHERE, Container, Ground,
 
 WITHIN = 0.2
 STAYS_OPEN = 0.05
+#: Any answer will do, also that there is no such thing.
+ASK = b"HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: devdns\r\nConnection: close\r\n\r\n"
 
 
 class Knock(Enum):
@@ -27,29 +29,46 @@ class Knock(Enum):
     SILENT = "silent"
 
 
-async def reach(container: Container, port: int, ground: Ground) -> Reach:
+async def reach(
+    container: Container, port: int, ground: Ground, *, speaks_http: bool = False, beyond: bool = False
+) -> Reach:
     """The container's own address where this host routes to it, else the published port, else `NOWHERE`.
 
     Some gateways refuse what they do not route: a refusal at the own address stands only if the published port is no better.
+    `beyond`: own addresses were out of reach lately, so that a published port that answers first is not kept waiting for them.
     """
     own = [(ground.host, port)] if container.host_network else []
     if ground.routed and not own:
         own = [(address, port) for address in container.addresses]
+    ask = ASK if speaks_http else b""
+    if beyond and not container.host_network and (first := await _sooner(container, port, ground, own, ask)).host:
+        return first
     found = await _first(own)
     if found.open or container.host_network:
         return found
-    published = await _published(container, port, ground)
+    published = await _published(container, port, ground, ask)
     if not found.host or not published.open:
         return found if found.host else published
     again = await _first(own)  # the service may have come up between the two knocks
     return again if again.open else published
 
 
-async def _published(container: Container, port: int, ground: Ground) -> Reach:
+async def _sooner(container: Container, port: int, ground: Ground, own: Sequence[tuple[str, int]], ask: bytes) -> Reach:
+    """The published port while the own addresses say nothing; `NOWHERE` once they do."""
+    asked = asyncio.create_task(_first(own))
+    try:
+        published = await _published(container, port, ground, ask)
+        return NOWHERE if asked.done() else published
+    finally:
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+
+
+async def _published(container: Container, port: int, ground: Ground, ask: bytes) -> Reach:
     for place in container.published.get(port, ()):
         host, there = spot(place, ground)
         if there:
-            return Reach(host, there, await knock_published(host, there) is Knock.OPEN, published=True)
+            return Reach(host, there, await knock_published(host, there, ask) is Knock.OPEN, published=True)
     return NOWHERE
 
 
@@ -83,15 +102,17 @@ async def knock(host: str, port: int, within: float = WITHIN) -> Knock:
     return found
 
 
-async def knock_published(host: str, port: int) -> Knock:
-    """Connects and says nothing: open when a byte comes or the connection stays for `STAYS_OPEN` seconds."""
+async def knock_published(host: str, port: int, ask: bytes = b"") -> Knock:
+    """Connects and says `ask`: open when a byte comes or the connection stays for `STAYS_OPEN` seconds."""
     found, sock = await _connect(host, port, WITHIN)
     if sock is None:
         return Knock.REFUSED if found is Knock.OPEN else found  # open without a socket: it was reset
     with sock:
         try:
             async with asyncio.timeout(STAYS_OPEN):
-                heard = await asyncio.get_running_loop().sock_recv(sock, 1)
+                loop = asyncio.get_running_loop()
+                await loop.sock_sendall(sock, ask)
+                heard = await loop.sock_recv(sock, 1)
         except TimeoutError:
             return Knock.OPEN
         except OSError:

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from devdns.core.errors import DevdnsError
 from devdns.core.names import Zones, parse_claim
-from devdns.core.routes import Route, State, Target, parse_target
+from devdns.core.routes import Route, State, Target, parse_target, trusting
 from devdns.core.sources import Refusal
 from devdns.providers.docker_container import KEPT, LOCAL, Container, Ground, Reach
+from devdns.providers.docker_events import paused, stopped
 from devdns.providers.docker_labels import LABELS, ROUTE, Reading, Wish, origin, read, wish_for
 
 #: Docker's states of a container that keeps its names; in all others it is not there.
@@ -60,6 +61,23 @@ def plan(container: Container, rules: Rules) -> Plan:
         tuple(each for each in settled if isinstance(each, Wish)),
         (*wished.refusals, *(each for each in settled if isinstance(each, Refusal))),
     )
+
+
+def downfall(container: Container, before: Container | None) -> str:
+    """Why a container is down that was up, in words; empty when it is up. `before` is what it was."""
+    name = container.name
+    if container.status == "restarting":
+        return f"container {name} ended with exit code {container.exit_code} and is being restarted"
+    if container.status == "paused":
+        return paused(name)
+    if container.status not in THERE:
+        return stopped(name, container.exit_code if container.status == "exited" else "")
+    left = before is not None and _has_network(before) and not _has_network(container)
+    return f"container {name} is on no network now" if left else ""
+
+
+def _has_network(container: Container) -> bool:
+    return bool(container.addresses or container.published or container.host_network)
 
 
 def _absence(container: Container) -> str:
@@ -135,7 +153,8 @@ def _route(container: Container, wish: Wish, reach: Reach | None, rules: Rules) 
     targets: tuple[Target, ...] = ()
     try:
         if host:
-            targets = (parse_target(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", wish.scheme),)
+            there = parse_target(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", wish.scheme)
+            targets = trusting((there,), wish.options)
     except DevdnsError as error:
         state, reason = State.UNREACHABLE, error.message
     return Route(
@@ -148,6 +167,7 @@ def _route(container: Container, wish: Wish, reach: Reach | None, rules: Rules) 
         state=state,
         reason=reason,
         options=wish.options,
+        published=bool(reach and reach.published),
     )
 
 
@@ -157,7 +177,7 @@ def verdict(container: Container, port: int, reach: Reach | None, ground: Ground
     if container.status == "restarting":
         return State.RESTARTING, f"container {name} ended with exit code {container.exit_code} and is being restarted"
     if container.status == "paused":
-        return State.UNREACHABLE, f"container {name} is paused: docker unpause {name}"
+        return State.UNREACHABLE, paused(name)
     if container.health == "unhealthy":
         return State.UNHEALTHY, f"the health check of container {name} fails: docker inspect {name} shows its output"
     if container.health == "starting":

@@ -1,7 +1,7 @@
 """mDNS as a source: services of type `_http._tcp` that ask for a name.
 
-Announcements are strangers' input: what is kept of them is bounded here, as zeroconf bounds its cache. A service leaves
-when it says goodbye, or when its records ran out and it does not answer when asked.
+Announcements are strangers' input: what is kept of them is bounded here, as zeroconf bounds its cache. A service is down
+when it says goodbye, or when its records ran out and it does not answer when asked; its routes stay for their hold.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from ipaddress import ip_address
+from itertools import chain
 
 import ifaddr
 from zeroconf import Error, InterfaceChoice, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from devdns.core.holding import HOLD, Holding
 from devdns.core.names import Zones
 from devdns.core.settings import MdnsConfig
 from devdns.core.sources import Refusal, Statement, Trouble
-from devdns.providers.mdns_routes import SOURCE, Address, Announced, Reading, read
+from devdns.providers.mdns_routes import SOURCE, Address, Announced, Reading, plain, read
 
 TYPE = "_http._tcp.local."
 MAX_SERVICES = 1_000
@@ -39,9 +41,10 @@ class MdnsProvider:
 
     source = SOURCE
 
-    def __init__(self, config: MdnsConfig, zones: Zones) -> None:
+    def __init__(self, config: MdnsConfig, zones: Zones, hold: float = HOLD) -> None:
         self.config = config
         self.zones = zones
+        self._holding = Holding(hold)
         self._readings: dict[str, Reading] = {}
         self._beyond = 0
         self._names = 0
@@ -69,10 +72,10 @@ class MdnsProvider:
             await self._close()
 
     async def _wait(self) -> None:
-        """Until something is announced, at most to the next tick; then records that ran out are asked for."""
+        """Until something is announced or a hold is over, at most to the next tick; then records that ran out are asked for."""
         loop = asyncio.get_running_loop()
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._tick):
+            async with asyncio.timeout_at(min(self._tick, self._holding.due() or self._tick)):
                 await self._news.wait()
                 await asyncio.sleep(GATHER)
         self._news.clear()
@@ -114,7 +117,7 @@ class MdnsProvider:
     def _changed(self, *, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:  # noqa: ARG002 - zeroconf calls it so
         """Called by zeroconf, in the loop, after the cache holds the new records."""
         if state_change is ServiceStateChange.Removed:
-            self._forget(name)
+            self._fall(name, "said goodbye")
         else:
             self._names += state_change is ServiceStateChange.Added
             self._heard(name)
@@ -142,10 +145,13 @@ class MdnsProvider:
         if answered:
             self._keep(name, info)
         else:
-            self._forget(name)
+            self._fall(name, "does not answer any more")
 
     def _keep(self, name: str, info: AsyncServiceInfo) -> None:
         reading = read(_announced(name, info), self.config, self.zones, self._own)
+        if name in self._holding:
+            self._holding.rise(name)
+            self._news.set()
         if not reading:
             self._forget(name)
         elif self._readings.get(name) != reading:
@@ -160,12 +166,22 @@ class MdnsProvider:
         alike = sum(bool(each.routes) == bool(reading.routes) for each in self._readings.values())
         return alike < (MAX_SERVICES if reading.routes else MAX_REFUSED)
 
+    def _fall(self, name: str, what: str) -> None:
+        """A service went down: what it had is held."""
+        reading = self._readings.get(name)
+        if reading is not None and len(self._holding) < MAX_SERVICES:
+            reason = f"mDNS service {plain(name.removesuffix('.' + TYPE))} {what}"
+            self._holding.fall(name, reading.routes, reason, asyncio.get_running_loop().time())
+        self._forget(name)
+
     def _forget(self, name: str) -> None:
         if self._readings.pop(name, None) is not None:
             self._news.set()
 
     def _statement(self) -> Statement:
-        routes = tuple(route for reading in self._readings.values() for route in reading.routes)
+        held = self._holding.routes(asyncio.get_running_loop().time()).values()
+        up = (reading.routes for reading in self._readings.values())
+        routes = tuple(chain.from_iterable((*held, *up)))
         refusals = tuple(refusal for reading in self._readings.values() for refusal in reading.refusals)
         if self._beyond:
             refusals += (Refusal("mDNS", "*", "more services are announced than are looked at", quiet=True),)

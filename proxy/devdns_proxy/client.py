@@ -13,6 +13,7 @@ import sys
 import termios
 from contextlib import suppress
 from math import inf
+from time import monotonic
 
 import structlog
 
@@ -40,14 +41,13 @@ MAX_RECALL = 2 * ENTRY_BYTES
 class Client(Exchange):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_address", "_epoch", "_left", "_reading", "_scanned", "_unsent", "_where")
+    __slots__ = ("_again", "_epoch", "_scanned", "_stem", "_table", "_unsent", "_where")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._epoch: object = None
         self._scanned = 0
-        self._reading = True
-        self._left = False
+        self._again = b""
         self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,10 +63,12 @@ class Client(Exchange):
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
-        self._context.counters.received += len(data)
+        self.received += len(data)
         if self._state == LINGER:
             return
         try:
+            if data == self._again and self._repeat():
+                return
             if self._upstream is not None and self._body is not None:
                 self._feed(self._upstream, self._body, data)
                 return
@@ -82,14 +84,14 @@ class Client(Exchange):
     def eof_received(self) -> bool:
         """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""
         self._left = True
-        if self._state != BUSY:
+        if self._state != BUSY or self._place is not None:
             return False
         self._context.loop.call_later(self._context.limits.leave_time, self.transport.abort)
         return self._body is None or self._upstream is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the signature is asyncio's
         if self._state == BUSY:
-            self._context.counters.in_flight -= 1
+            self._end("left")
         self._retire()
         self._let_go()
 
@@ -103,6 +105,7 @@ class Client(Exchange):
 
     def resume_writing(self) -> None:
         self.paused = False
+        self._partner = None
         self.deadline = self._context.now + self._patience()
         if self._upstream is not None:
             self._upstream.transport.resume_reading()
@@ -190,8 +193,9 @@ class Client(Exchange):
         block = data[line.end() :]
         if target[0] != SLASH or line.end() > context.limits.request_line:
             return False
+        again = False
         if self._epoch is context.epoch and block == self._block and method == self.method and minor == self.minor:
-            meaning = self.meaning
+            meaning, again = self.meaning, target == self._target
         else:
             found = context.heads.get((self._where, method, minor, block))
             if found is None:
@@ -199,6 +203,51 @@ class Client(Exchange):
             meaning, self._epoch = found, context.epoch
         self.method, self.minor, self._target, self._block, self._held = method, minor, target, block, b""
         self._begin(meaning, data)
+        if again:
+            self._learn(data)
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remembers the request in hand as one that may come again on this connection; it has come twice."""
+        route = self._route
+        if (
+            self.plain
+            and self.method == b"GET"
+            and route is not None
+            and self._upstream is not None
+            and self._own_id
+            and len(route.targets) == 1
+            and route.options.timeout is None
+        ):
+            self._again, self._table, self._stem = data, self._context.view.table, self._head[: -len(self._own_id) - 2]
+
+    def _repeat(self) -> bool:
+        """Takes `data` that equals the last request for the same again; False when anything is not as it was then.
+
+        This is safe because all that was made of those bytes is still here and still holds: what they mean while the epoch
+        lasts, the route while the table does. A request in between would have cleared `_again`. Only the request id is new.
+        """
+        context, upstream = self._context, self._partner
+        if (
+            upstream is None
+            or self._state != READY
+            or self._held
+            or self._epoch is not context.epoch
+            or self._table is not context.view.table
+            or context.hello is not context.view.hello
+            or context.draining
+            or not context.pool.retake(upstream, self)
+        ):
+            return False
+        self._since = monotonic()
+        self._state, self._begun, self._retries, self._partner = BUSY, 0, 0, None
+        self._upstream = upstream
+        self.deadline = context.now + context.limits.reply_time
+        self._own_id = own_id = context.request_id()
+        self._head = head = b"%b%b\r\n" % (self._stem, own_id)
+        context.counters.reused += 1
+        upstream.resume(self)
+        upstream.transport.write(head)
         return True
 
     def _read_head(self, line: re.Match[bytes], data: bytes, end: int) -> None:
@@ -231,8 +280,10 @@ class Client(Exchange):
             self._hand_over(data)
             return
         context = self._context
+        self._again = b""
         self.meaning = meaning
-        self._state, self._begun, self._retries, self._route, self._own_id = BUSY, False, 0, None, b""
+        self._state, self._begun, self._retries, self._route, self._own_id = BUSY, 0, 0, None, b""
+        self._since = monotonic()
         self._body = Chunked() if meaning.chunked else Sized(meaning.length) if meaning.length else None
         self.plain = (
             meaning.keep
@@ -242,7 +293,6 @@ class Client(Exchange):
             and not context.draining
         )
         self.deadline = context.now + context.limits.reply_time
-        context.counters.in_flight += 1
         self._dispatch()
 
     def _hand_over(self, data: bytes) -> None:
@@ -250,7 +300,7 @@ class Client(Exchange):
         self._held = b""
         self.steer()
         self._retire()
-        protocol = self._context.own()
+        protocol = self._context.own(self._context.crowds, self._address)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(data)
@@ -258,7 +308,20 @@ class Client(Exchange):
     def _proceed(self) -> None:
         self.deadline = self._context.now + self._context.limits.idle_time
         if self._held:
+            if self._ours:
+                self._context.loop.call_soon(self._resume)
+                return
             self._pump()
+        if not self._reading:
+            self.steer()
+        if self._left and self._state == READY:
+            self.transport.close()
+
+    def _resume(self) -> None:
+        """Goes on with what was sent ahead of an answer of our own: thousands of those must not stand on each other's shoulders."""
+        if self.transport.is_closing():
+            return
+        self.data_received(b"")
         if not self._reading:
             self.steer()
         if self._left and self._state == READY:
@@ -284,8 +347,12 @@ class Client(Exchange):
             self.deadline = self._context.now + self._context.limits.stall_time
         elif self._state == READY and self._held:
             self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
+        elif self._place is not None:
+            self._hold_over()
         elif self._state != BUSY or self.paused or self._begun:
             self.transport.abort()
+        elif self._upstream is not None and self._cut_short:
+            self._part_over(self._upstream)
         elif self._body is not None and self._reading:
             self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))
         else:
@@ -321,3 +388,8 @@ class Client(Exchange):
         self.plain = False
         if self._state == READY:
             self.transport.close()
+        elif self._place is not None:
+            self._turn_away()
+
+    def deaf(self) -> bool:
+        return not self._reading

@@ -8,23 +8,31 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+import structlog
+
 from devdns.core.frames import Hello, TableView
 from devdns.core.names import Zones
 from devdns.core.routes import Route
-from devdns_proxy import refusals
+from devdns_proxy import departures, refusals
 from devdns_proxy.counters import Counters
 from devdns_proxy.crowds import Crowds
+from devdns_proxy.endings import Access
+from devdns_proxy.failures import Failures
 from devdns_proxy.heads import Meaning
+from devdns_proxy.holding import Holding
 from devdns_proxy.limits import Limits
 from devdns_proxy.memo import Memo
 from devdns_proxy.places import Origin
 from devdns_proxy.pool import Pool
 from devdns_proxy.replies import Reply
 from devdns_proxy.secure import Trust
+from devdns_proxy.watches import Watches
 
 if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
     from devdns_proxy.tunnel import End
+
+log = structlog.get_logger()
 
 HeadKey = tuple[str, bytes, bytes, bytes]
 TICK = 0.25
@@ -36,13 +44,15 @@ class Context:
 
     `private` are the paths of our own sockets, which no route may lead to.
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
+    `access`, where there is one, is told of each request that ends.
+    `turn` tells turns of the event loop apart, see `this_turn`.
     `epoch` is another object whenever what heads meant before no longer holds.
     """
 
     def __init__(
         self,
         view: TableView,
-        own: Callable[[], asyncio.Protocol],
+        own: Callable[[Crowds, str], asyncio.Protocol],
         limits: Limits | None = None,
         private: tuple[str, ...] = (),
     ) -> None:
@@ -50,19 +60,25 @@ class Context:
         self.own = own
         self.limits = limits or Limits()
         self.private = private
-        self.counters = Counters()
         self.heads: Memo[HeadKey, Meaning] = Memo()
         self.epoch = object()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
         self.crowds = Crowds(self.limits)
         self.tunnels: set[End] = set()
+        self.counters = Counters(self.clients, self.tunnels)
+        self.access: Access | None = None
         self.draining = False
         self.empty = asyncio.Event()
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         self.date = b""
+        self.turn = 0
+        self._turning = False
         self.pool = Pool(self)
+        self.holding = Holding(self)
+        self.watches = Watches(self)
+        self.failures = Failures()
         self.trust = Trust(self.loop.time)
         self.hello: Hello | None = None
         self.zones = Zones(())
@@ -75,7 +91,11 @@ class Context:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Starts the clock."""
+        """Starts the clock, and listens for other tables."""
+        self.view.listeners.append(self.turned)
+        self._tick()
+
+    def _set_clock(self) -> None:
         self.now = self.loop.time()
         self.date = b"Date: %b\r\n" % formatdate(usegmt=True).encode()
         self._timer = self.loop.call_later(TICK, self._tick)
@@ -84,6 +104,9 @@ class Context:
         """Stops the clock and closes the idle connections to services."""
         if self._timer is not None:
             self._timer.cancel()
+        if self.turned in self.view.listeners:
+            self.view.listeners.remove(self.turned)
+        self.watches.close()
         self.pool.close()
 
     def forget(self, client: Answering | End) -> None:
@@ -94,10 +117,26 @@ class Context:
             self.empty.set()
 
     def _tick(self) -> None:
-        self.start()
+        self._set_clock()
         for client in [client for client in self.clients if client.deadline <= self.now]:
             client.expire()
+        self.holding.expire()
+        self.watches.expire()
         self.pool.expire()
+
+    def this_turn(self) -> int:
+        """A number that `turn` has until the loop has called for everything that it found readable, and no longer.
+
+        What is called by `call_soon` comes after that, and before what the loop finds when it looks again.
+        """
+        if not self._turning:
+            self._turning = True
+            self.loop.call_soon(self._end_turn)
+        return self.turn
+
+    def _end_turn(self) -> None:
+        self._turning = False
+        self.turn += 1
 
     def renew(self) -> None:
         """A new hello may bring other zones or another instance: what heads meant before no longer holds."""
@@ -114,9 +153,7 @@ class Context:
         """
         table = self.view.table
         if table is not self._table:
-            self._table = table
-            self._sole.clear()
-            self._live = None
+            self.turned(None)
         route = self._sole.get(host)
         if route is not None:
             return route
@@ -125,6 +162,23 @@ class Context:
             self._sole[host] = there[0]
             return there[0]
         return table.lookup(host, target.partition(b"?")[0].decode("latin-1"))
+
+    def turned(self, hosts: frozenset[str] | None) -> None:
+        """Another table is in force, where the routes of `hosts` (None: all) may be other ones."""
+        old, table = self._table, self.view.table
+        if table is old:
+            return
+        self._table, self._live = table, None
+        self._sole.clear()
+        try:
+            departures.follow(self, old, table, hosts)
+            self.holding.turn(table)
+        except Exception:  # the edge of a change: the table is in force, and whoever brought it goes on
+            log.exception("connections do not follow the table")
+
+    def hold(self) -> float:
+        """Seconds that requests wait for a route that does not say."""
+        return self.hello.config.hold if self.hello is not None else 0.0
 
     def live_names(self) -> tuple[str, ...]:
         """The names that a 404 offers, read from the table once: who asks for many unknown names must not slow the others."""

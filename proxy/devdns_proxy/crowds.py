@@ -6,24 +6,35 @@ of one, or for it to read. Where all of them wait for services, a new one is ref
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from devdns_proxy.client import Client
     from devdns_proxy.limits import Limits
 
 
+class Member(Protocol):
+    """A connection that counts: a client's, or one that was handed to the application of our own names."""
+
+    @property
+    def transport(self) -> asyncio.Transport | None: ...
+
+    def waits(self) -> bool:
+        """True when it is the client's turn."""
+        ...
+
+
 class Crowds:
-    """The client connections that carry requests, by address and in the order they came."""
+    """The connections that carry requests, by address and in the order they came."""
 
     __slots__ = ("_crowds", "_limits")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._crowds: dict[str, dict[Client, None]] = {}
+        self._crowds: dict[str, dict[Member, None]] = {}
 
-    def enter(self, client: Client, address: str) -> bool:
+    def enter(self, client: Member, address: str) -> bool:
         """Counts a new connection; False when its address has no room."""
         crowd = self._crowds.get(address)
         if crowd is None:
@@ -33,17 +44,18 @@ class Crowds:
         crowd[client] = None
         return True
 
-    def _room(self, crowd: dict[Client, None], address: str) -> bool:
+    def _room(self, crowd: dict[Member, None], address: str) -> bool:
         if len(crowd) < self._limits.connections_loopback and ip_address(address.partition("%")[0]).is_loopback:
             return True
         lost = next((each for each in crowd if each.waits()), None)
         if lost is None:
             return False
         del crowd[lost]
-        lost.transport.abort()
+        if lost.transport is not None:
+            lost.transport.abort()
         return True
 
-    def leave(self, client: Client, address: str) -> None:
+    def leave(self, client: Member, address: str) -> None:
         """A connection is closed, or carries no requests any more."""
         crowd = self._crowds.get(address)
         if crowd is not None and client in crowd:

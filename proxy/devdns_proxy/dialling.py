@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 LOCAL = ("127.0.0.1", "localhost")
 SCHEMES = ("http", "https")
 FULL_PAUSE = 0.01
+#: What passes by itself where a service, its container or its network is starting anew.
+PASSING = frozenset((
+    errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN,
+    errno.ETIMEDOUT, errno.ENOENT,
+))  # fmt: skip
 NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -25,13 +31,15 @@ class DialFailed(Exception):
     """No connection to a target: why, in words, and whether it was the time that ran out.
 
     `crowded`: it is worth another try, because an accept queue that is full drops what asks for a connection.
+    `passing`: nothing is there, which passes where a service is being restarted.
     """
 
-    def __init__(self, reason: str, *, timed_out: bool = False, crowded: bool = False) -> None:
+    def __init__(self, reason: str, *, timed_out: bool = False, crowded: bool = False, passing: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.timed_out = timed_out
         self.crowded = crowded
+        self.passing = passing
 
 
 async def dial(context: Context, target: Target) -> Upstream:
@@ -48,12 +56,28 @@ async def dial(context: Context, target: Target) -> Upstream:
             reason = f"{target} did not accept a connection within {seconds}"
             failure = failure or DialFailed(reason, timed_out=True, crowded=True)
         except OSError as error:
-            failure = failure or DialFailed(f"{target} cannot be reached: {_words(error)}")
+            reason = f"{target} cannot be reached: {_words(error)}"
+            failure = failure or DialFailed(reason, passing=error.errno in PASSING)
             if not isinstance(error, ConnectionRefusedError):
                 break
         else:
-            return await _begin(context, target, address, connected)
+            return await _proved(context, await _begin(context, target, address, connected))
     raise failure or DialFailed(f"{target} has no address")
+
+
+async def _proved(context: Context, upstream: Upstream) -> Upstream:
+    """The connection, if its target is not doubted or keeps it open for a while."""
+    if not context.watches.doubted(upstream.target):
+        return upstream
+    try:
+        await asyncio.sleep(context.limits.proof_time)
+    except asyncio.CancelledError:
+        upstream.transport.abort()
+        raise
+    if upstream.transport.is_closing():
+        raise DialFailed(f"{upstream.target} closes connections without an answer", passing=True)
+    context.watches.trust(upstream.target)
+    return upstream
 
 
 async def _connect(context: Context, target: Target, address: str) -> socket.socket:
@@ -67,10 +91,17 @@ async def _connect(context: Context, target: Target, address: str) -> socket.soc
                 await _connect_unix(context, connecting, target.path)
             else:
                 await context.loop.sock_connect(connecting, (address, target.port))
+                _not_itself(connecting)
     except BaseException:
         connecting.close()
         raise
     return connecting
+
+
+def _not_itself(connecting: socket.socket) -> None:
+    """Refuses a connection whose other end it is itself: a port that is dialled often enough, and dead, is given to a dial."""
+    if connecting.getsockname() == connecting.getpeername():
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
 
 
 async def _connect_unix(context: Context, connecting: socket.socket, path: str) -> None:
@@ -100,11 +131,16 @@ async def _begin(context: Context, target: Target, address: str, connected: sock
         _, upstream = await loop.create_connection(lambda: Upstream(context, target), sock=connected)
         return upstream
     try:
+        settings = context.trust.settings(address, target.trust)
+    except secure.CaRefused as refused:
+        connected.close()
+        raise DialFailed(f"{target} cannot be checked: {refused}") from None
+    try:
         async with asyncio.timeout(limits.handshake_time):
             _, upstream = await loop.create_connection(
                 lambda: Upstream(context, target),
                 sock=connected,
-                ssl=context.trust.settings(address),
+                ssl=settings,
                 server_hostname=target.host
                 or "localhost",  # SNI where it is a name; the name the certificate must have
                 ssl_shutdown_timeout=limits.linger_time,
@@ -115,7 +151,7 @@ async def _begin(context: Context, target: Target, address: str, connected: sock
     except OSError as error:
         if isinstance(error, ssl.SSLCertVerificationError):
             context.trust.doubt()
-        raise DialFailed(f"{target} {secure.words(error)}") from None
+        raise DialFailed(f"{target} {secure.words(error)}", passing=error.errno in PASSING) from None
     return upstream
 
 

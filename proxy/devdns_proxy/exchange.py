@@ -6,41 +6,37 @@ keeps the connection; `Upstream` reads the response, writes it and tells this si
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import structlog
-
 from devdns.core.routes import Route, State, Target
-from devdns_proxy import refusals
-from devdns_proxy.answering import Answering
+from devdns_proxy import departures, refusals
 from devdns_proxy.dialling import DialFailed
-from devdns_proxy.framing import Body, FramingRefused
+from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized
 from devdns_proxy.heads import IDEMPOTENT
+from devdns_proxy.holding import PASSING
 from devdns_proxy.problems import Problem
 from devdns_proxy.upstream import Upstream
+from devdns_proxy.waiting import Waiting
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
     from devdns_proxy.lines import Line
 
-log = structlog.get_logger()
-
 MAX_RETRIES = 2
 LIVE = State.LIVE  # an enum member costs more to look up than the route it belongs to
 
 
-class Exchange(Answering):
+class Exchange(Waiting):
     """Takes the request in hand to a service of its route, at most `MAX_RETRIES` times after it was written."""
 
-    __slots__ = ("_dialled", "_head", "_line", "_retries", "_tried", "_tries")
+    __slots__ = ("_cut_short", "_dialled", "_head", "_line", "_piece", "_tried", "_tries")
     _dialled: Target
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._head = b""
-        self._retries = 0
+        self._cut_short = False  # the deadline is that of a service that went down
+        self._piece: bytes | None = None  # the body, where it went out whole with the head
         self._tried: list[Target] = []
         self._tries = 0
         self._line: Line | None = None
@@ -50,21 +46,40 @@ class Exchange(Answering):
         context, meaning = self._context, self.meaning
         route = context.route(meaning.host, self._target)
         if route is None or route.state is not LIVE or meaning.loop:
-            self._answer(self._no_way(route))
+            self._stay(route)
             return
         self._route = route
         self._head = self._compose(route)
         if route.options.timeout is not None:
             self.deadline = context.now + route.options.timeout
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
+        partner, self._partner = self._partner, None
         upstream = None
         if not fresh:
+            if (
+                partner is not None
+                and partner.target is target
+                and self._repeatable()
+                and context.pool.retake(partner, self)
+            ):
+                context.counters.reused += 1
+                self._upstream = partner
+                partner.resume(self)
+                partner.transport.write(self._head)
+                return
             upstream = context.pool.take(target)
         if upstream is None:
             self._tried, self._tries = [], 0
             self._wait(target)
         else:
+            context.counters.reused += 1
             self._send(upstream)
+
+    def _stay(self, route: Route | None) -> None:
+        """There is no way now: waits for one, or answers."""
+        if route is not None and route.state in PASSING and not self.meaning.loop and self._hold(route):
+            return
+        self._answer(self._no_way(route))
 
     def _no_way(self, route: Route | None) -> Problem:
         context, meaning, path = self._context, self.meaning, self._path()
@@ -75,7 +90,9 @@ class Exchange(Answering):
         if route is None:
             return refusals.unknown_name(meaning, path, context.view.table, context.live_names(), context.zones)
         self._route = route
-        return refusals.down(route, path)
+        if route.state in PASSING and not context.holding.room(0):
+            return refusals.too_many(route, path)
+        return refusals.down(route, path, self._waited())
 
     def _compose(self, route: Route) -> bytes:
         """The head for the service: the target as it came and Host unchanged, unless the route says otherwise."""
@@ -95,14 +112,20 @@ class Exchange(Answering):
         )
 
     def _wait(self, target: Target) -> None:
-        """Gets in line for a connection to `target`: new, or one that another request is done with."""
-        self._dialled = target
-        self._line = self._context.pool.wait(self, target)
+        """Gets in line for a connection to `target`: new, or one that another request is done with.
 
-    @property
-    def retried(self) -> bool:
-        """True when a connection that was idle has failed this request: the next one had better be new."""
-        return self._retries > 0
+        A target that is watched, because it cannot be dialled, is waited for without another dial, or known to be down.
+        """
+        self._dialled = target
+        watch = self._context.watches.of(target)
+        if watch is not None and self._route is not None:
+            if self._hold(self._route, watch.failed):
+                return
+            if watch.fresh:
+                self._fail(watch.failed.reason, timed_out=watch.failed.timed_out)
+                return
+        self._context.counters.waited += 1
+        self._line = self._context.pool.wait(self, target)
 
     def connected(self, upstream: Upstream) -> None:
         """The head of the line: sends the request."""
@@ -120,34 +143,27 @@ class Exchange(Answering):
         with self._edge():
             self._try_on(failed)
 
-    @contextmanager
-    def _edge(self) -> Iterator[None]:
-        """The edge of a request that had to wait: whatever goes wrong, its client gets an answer, and the line moves on."""
-        try:
-            yield
-        except Exception:
-            log.exception("request failed", target=str(self._dialled))
-            self.crash()
-
     def _try_on(self, failed: DialFailed) -> None:
         self._tries += 1
         if not failed.crowded or self._tries == self._context.limits.connect_tries:
             self._tried.append(self._dialled)
-        another = self._another()
-        if another is None:
-            self._fail(failed.reason, timed_out=failed.timed_out)
-            return
-        self._context.counters.retries += 1
-        self._wait(another)
-
-    def _another(self) -> Target | None:
-        """A target not tried yet, of the route as it is by now."""
+            if failed.crowded:
+                self._context.watches.give_up(self._dialled, failed)
         route = self._context.route(self.meaning.host, self._target)
-        if route is None or route.state is not LIVE:
-            return None
-        if route is not self._route:
-            self._route, self._head = route, self._compose(route)
-        return next((target for target in route.targets if target not in self._tried), None)
+        if route is None or route is not self._route:
+            self._dispatch(fresh=self.retried)
+            return
+        another = self._another(route)
+        if another is not None:
+            self._context.counters.retries += 1
+            self._wait(another)
+        elif not self._hold(route, failed):
+            self._fail(failed.reason, timed_out=failed.timed_out)
+
+    def _another(self, route: Route) -> Target | None:
+        """A target not tried yet, and not known to be down."""
+        watches = self._context.watches
+        return next((each for each in route.targets if each not in self._tried and watches.of(each) is None), None)
 
     def _send(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -170,6 +186,7 @@ class Exchange(Answering):
             return
         if (head or out) and not upstream.transport.is_closing():
             upstream.transport.write(head + out)
+        self._piece = data[: len(data) - len(rest)] if head and body.done else None
         if body.done:
             self._body, self._held = None, rest
             self.steer()
@@ -184,25 +201,79 @@ class Exchange(Answering):
         seconds = limits.stall_time if self._body is not None else allowed or limits.reply_time
         self.deadline = self._context.now + seconds
 
-    def _let_go(self) -> None:
+    def look_again(self) -> None:
+        self._leave_line()
+        super().look_again()
+
+    def _leave_line(self) -> None:
         line, self._line = self._line, None
         if line is not None:
             line.leave(self)
+
+    def _let_go(self) -> None:
+        self._leave_line()
         super()._let_go()
 
     def lost(self, upstream: Upstream, error: Exception | None) -> None:
         """The service closed before a response: retried when idempotent, without body, and no byte has come back."""
         self._upstream = None
+        if not (upstream.since or upstream.touched):
+            self._context.watches.doubt(upstream.target)
         if self.transport.is_closing():
             return
-        bodiless = self.meaning.length is None and not self.meaning.chunked
-        if bodiless and not upstream.touched and self.method in IDEMPOTENT and self._retries < MAX_RETRIES:
+        again = self._repeatable() and not upstream.touched
+        if self._retries < MAX_RETRIES and (again or self._unheard(upstream)):
             self._retries += 1
             self._context.counters.retries += 1
             self._dispatch(fresh=True)
             return
         words = "closed the connection in the middle of its answer" if upstream.touched else "closed without an answer"
         self._fail(f"{upstream.target} {words}" + (f" ({error})" if error else ""))
+
+    def _unheard(self, upstream: Upstream) -> bool:
+        """True when no byte of the request can have reached the service, and it can be sent again; its body is put back.
+
+        An engine's proxy of a published port reads nothing before it has reached the container, and then all that has come.
+        """
+        if upstream.touched or not upstream.unread or self._route is None or not self._route.published:
+            return False
+        if self.meaning.length or self.meaning.chunked:
+            if self._piece is None:
+                return False
+            self._held = self._piece + self._held
+            self._body = Chunked() if self.meaning.chunked else Sized(self.meaning.length or 0)
+        return True
+
+    def part(self, targets: frozenset[Target]) -> None:
+        upstream = self._upstream
+        if upstream is None or upstream.target not in targets or self._begun or upstream.touched:
+            return
+        route = self._context.route(self.meaning.host, self._target)
+        if route is not None and route.state is LIVE and upstream.target in route.targets:
+            return
+        departures.hurry(upstream.transport)
+        if self._forsaken():
+            self._cut_short = True
+            self.deadline = min(self.deadline, self._context.now + self._context.limits.left_time)
+
+    def _forsaken(self) -> bool:
+        """True when the service that was sent the request is down, by its source: no answer will come from there."""
+        route = self._context.route(self.meaning.host, self._target)
+        return route is not None and route.state in PASSING
+
+    def _part_over(self, upstream: Upstream) -> None:
+        """The time is over that a request has whose service went down: waits no longer, unless the service is back there."""
+        self._cut_short = False
+        route = self._context.route(self.meaning.host, self._target)
+        if route is not None and route.state is LIVE and upstream.target in route.targets:
+            self._arm_reply()
+            return
+        upstream.leave()
+        self.lost(upstream, None)
+
+    def _repeatable(self) -> bool:
+        """True for a request that may reach a service twice."""
+        return self.method in IDEMPOTENT and self.meaning.length is None and not self.meaning.chunked
 
     def bad_reply(self, target: Target, reason: str) -> None:
         """The service answered with something that is not a response."""

@@ -81,6 +81,15 @@ class Line:
             self._open()
             self._context.pool.tidy(self)
 
+    def clear(self) -> list[Exchange]:
+        """Sends everybody away, in order, and gives up what is being dialled: the target is another's now."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        while self._dials:
+            self._dials.pop().cancel()
+        self._context.pool.tidy(self)
+        return waiting
+
     def close(self) -> None:
         for each in self._dials:
             each.cancel()
@@ -111,14 +120,18 @@ class Line:
     def _admit(self, upstream: Upstream) -> None:
         self._young.add(upstream)
         self._context.loop.call_later(self._context.limits.settle_time, self.settle, upstream)
+        self._context.watches.recovered(self.target)
         if not self.give(upstream):
             self._context.pool.put(upstream)
 
     def _fail(self, failed: DialFailed) -> None:
-        """Tells the first in line. That nothing was accepted in time matters only to those for whom nothing has moved since."""
-        self._context.pool.avoid(self.target)
+        """Tells who waits. That nothing was accepted in time matters only to those for whom nothing has moved since."""
+        if failed.passing:
+            self._context.watches.begin(self.target, failed)
+        else:
+            self._context.pool.avoid(self.target)
         if not failed.crowded:
-            told = list(self._waiting)[:1]
+            told = list(self._waiting)
         else:
             before = self._context.loop.time() - self._context.limits.connect_time
             told = [each for each, since in self._waiting.items() if max(since, self._moved) <= before]

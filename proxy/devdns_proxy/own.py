@@ -1,39 +1,32 @@
-"""What devdns's own names answer through the proxy: the page for people, and control's API relayed to `web.sock`.
+"""What devdns's own names answer through the proxy: the page for people, its event stream, and control's API.
 
-To control everything from here is web origin. Only the fields it judges by are passed on, so that a client can spoof
-none; a request for any other host on such a connection is misdirected (RFC 9110 section 15.5.20).
+A request for any other host on such a connection is misdirected (RFC 9110 section 15.5.20).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
-from typing import Any
+from pathlib import Path
 from urllib.parse import urlsplit
 
-import msgspec
 import structlog
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, HttpVersion11, UnixConnector, hdrs, web
+from aiohttp import ClientError, HttpVersion11, hdrs, web
 
 from devdns.core.frames import TableView
 from devdns.core.names import Zones, parse_authority
+from devdns.core.routes import Route
+from devdns_proxy.own_live import Live
+from devdns_proxy.own_relay import Relay
 from devdns_proxy.pages import render
-from devdns_proxy.pages_home import MOST_ROWS, home
-from devdns_proxy.pages_html import HEADERS
+from devdns_proxy.pages_home import MOST_ROWS, content, home
+from devdns_proxy.pages_html import LIVE_HEADERS
 from devdns_proxy.problems import Problem
 
 MOST_BODY = 64 << 10
-PATIENCE = 5.0
-#: Fields passed on to control, and back from it.
-ASKED = (
-    "Host", "Origin", "Authorization", "Content-Type", "Accept", "Last-Event-ID", "Sec-Fetch-Site", "Sec-Fetch-Mode",
-)  # fmt: skip
-ANSWERED = (
-    "Content-Type", "Content-Length", "Allow", "Cache-Control", "Content-Security-Policy", "Cross-Origin-Resource-Policy",
-    "X-Content-Type-Options", "Retry-After",
-)  # fmt: skip
 SIGNED = "devdns"
 RELAYED = ("/healthz", "/metrics")
+SCRIPT = Path(__file__).with_name("page.js").read_bytes()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = structlog.get_logger()
@@ -43,12 +36,13 @@ def application(view: TableView, web_path: str) -> web.Application:
     """The aiohttp application for own names; `web_path` is where `web.sock` is."""
     own = Own(view, web_path)
     app = web.Application(middlewares=[problems, own.directed], client_max_size=MOST_BODY)
-    app.cleanup_ctx.append(own.session)
+    app.cleanup_ctx.append(own.relay.session)
     app.on_shutdown.append(own.hang_up)
     app.on_response_prepare.append(_signed)
-    app.router.add_get("/", own.page, expect_handler=own.expected)
+    for path, answer in {"/": own.page, "/page.js": own.script, "/live": own.follow}.items():
+        app.router.add_get(path, answer, expect_handler=own.expected)
     for path in (*RELAYED, "/api/v1/{rest:.+}"):
-        app.router.add_route("*", path, own.relay, expect_handler=own.expected)
+        app.router.add_route("*", path, own.relay.relay, expect_handler=own.expected)
     app.router.add_route("*", "/{rest:.+}", own.unknown, expect_handler=own.expected)
     return app
 
@@ -58,19 +52,13 @@ class Own:
 
     def __init__(self, view: TableView, web_path: str) -> None:
         self._view = view
-        self._path = web_path
-        self._open: set[ClientResponse] = set()
-
-    async def session(self, _: web.Application) -> AsyncIterator[None]:
-        """Holds the client of `web.sock` while the application runs."""
-        connector = UnixConnector(self._path, limit=0)
-        async with ClientSession(connector=connector, auto_decompress=False) as self._client:
-            yield
+        self.relay = Relay(web_path)
+        self._live = Live(self._content, lambda: view.table)
 
     async def hang_up(self, _: web.Application) -> None:
-        """Ends the streams that are relayed, so that a stop need not wait for them."""
-        for reply in self._open:
-            reply.close()
+        """Ends all streams, so that a stop need not wait for them."""
+        self._live.close()
+        self.relay.hang_up()
 
     @web.middleware
     async def directed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -110,48 +98,37 @@ class Own:
 
     async def page(self, request: web.Request) -> web.Response:
         """The page for people."""
-        found = parse_authority(request.headers[hdrs.HOST])
-        status = await self._status(request)
-        if status and "error" in status:
-            return said(request, Problem(403, "This page is not for that address", str(status["detail"])))
-        body = home(islice(self._view.table, MOST_ROWS), status, found[1] if found else None)
-        return web.Response(body=body, headers=dict((*HEADERS, ("Cache-Control", "no-store"))))
+        host = request.headers[hdrs.HOST]
+        refused = await self.relay.refusal(request)
+        if refused:
+            return said(request, Problem(403, "This page is not for that address", refused))
+        body = home(self._routes(), await self.relay.news(host), _port(host))
+        return web.Response(body=body, headers=dict((*LIVE_HEADERS, ("Cache-Control", "no-store"))))
 
-    async def _status(self, request: web.Request) -> dict[str, Any] | None:
-        """The body of `/api/v1/status`, that of control's refusal, or None when control does not answer."""
-        try:
-            async with self._client.get(
-                "http://devdns/api/v1/status",
-                headers={hdrs.HOST: request.headers[hdrs.HOST]},
-                timeout=ClientTimeout(total=PATIENCE),
-            ) as reply:
-                return msgspec.json.decode(await reply.read(), type=dict[str, Any])
-        except (ClientError, OSError, msgspec.MsgspecError):
-            return None
+    async def script(self, _: web.Request) -> web.Response:
+        """The one script of the page."""
+        return web.Response(
+            body=SCRIPT, content_type="text/javascript", charset="utf-8", headers={hdrs.CACHE_CONTROL: "no-cache"}
+        )
 
-    async def relay(self, request: web.Request) -> web.StreamResponse:
-        """Passes a request on to control and its answer back, as it comes."""
-        headers = {name: request.headers[name] for name in ASKED if name in request.headers}
-        headers["X-Forwarded-Proto"] = _scheme(request)
-        body = await request.read()
-        try:
-            reply = await self._client.request(
-                request.method,
-                request.url.with_scheme("http"),
-                headers=headers,
-                data=body or None,
-                allow_redirects=False,
-                skip_auto_headers=(hdrs.CONTENT_TYPE, hdrs.USER_AGENT, hdrs.ACCEPT_ENCODING),
-                timeout=ClientTimeout(total=None, sock_connect=PATIENCE),
-            )
-        except (ClientError, OSError) as error:
-            return _away(error)
-        self._open.add(reply)
-        try:
-            return await _passed_on(reply, request)
-        finally:
-            self._open.discard(reply)
-            reply.close()
+    async def follow(self, request: web.Request) -> web.StreamResponse:
+        """The content of the page, now and whenever it is another; for a page of ours only."""
+        refused = await self.relay.refusal(request)
+        if refused:
+            return said(request, Problem(403, "This page is not for that address", refused))
+        return await self._live.stream(request)
+
+    async def _content(self, host: str) -> str:
+        return content(self._routes(), await self.relay.news(host), _port(host))
+
+    def _routes(self) -> Iterator[Route]:
+        return islice(self._view.table, MOST_ROWS)
+
+
+def _port(host: str) -> int | None:
+    """The port in a Host value that was found good."""
+    found = parse_authority(host)
+    return found[1] if found else None
 
 
 def _authority(target: str) -> tuple[str, int | None] | None:
@@ -160,21 +137,6 @@ def _authority(target: str) -> tuple[str, int | None] | None:
         return parse_authority(urlsplit(target).netloc)
     except ValueError:
         return None
-
-
-def _scheme(request: web.Request) -> str:
-    """What the connection says; `request.scheme` would believe an absolute-form target."""
-    return "https" if request.transport and request.transport.get_extra_info("sslcontext") else "http"
-
-
-async def _passed_on(reply: ClientResponse, request: web.Request) -> web.StreamResponse:
-    """Control's answer, piece by piece as it comes."""
-    response = web.StreamResponse(status=reply.status, reason=reply.reason)
-    response.headers.extend((name, reply.headers[name]) for name in ANSWERED if name in reply.headers)
-    await response.prepare(request)
-    async for piece in reply.content.iter_any():
-        await response.write(piece)
-    return response
 
 
 @web.middleware
@@ -209,11 +171,3 @@ def spoken(problem: Problem, accept: str = "", user_agent: str = "") -> web.Resp
     """A problem as an answer; in plain text for who has said nothing that could be read."""
     status, headers, body = render(problem, accept, user_agent)
     return web.Response(status=status, headers=dict(headers), body=body)
-
-
-def _away(error: Exception) -> web.Response:
-    """503 in JSON: this is the API's place, whatever the client prefers."""
-    log.warning("control does not answer", reason=str(error))
-    detail = "control does not answer now; names and traffic go on, it is started again by itself"
-    body = msgspec.json.encode({"error": "unavailable", "detail": detail, "code": 503})
-    return web.Response(status=503, body=body + b"\n", content_type="application/json", headers={hdrs.RETRY_AFTER: "1"})

@@ -4,24 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import structlog
 from aiohttp import hdrs, web
 
+from devdns_proxy.crowds import Crowds
 from devdns_proxy.own import SIGNED, spoken
 from devdns_proxy.problems import Problem
 
+#: Seconds between two requests, and for the whole of the next head: its bytes so far do not prolong them.
+IDLE = 15.0
 #: aiohttp logs what a peer sends with a traceback of many lines; that is the peer's matter and goes nowhere.
 SILENT = logging.Logger("aiohttp of own names", logging.CRITICAL)
-IDLE = 75.0
 log = structlog.get_logger()
 
 
 class Connection(web.RequestHandler):
-    """One connection, from its hand-over to its end."""
+    """One connection, from its hand-over to its end. It counts among those of its client at `address`."""
 
-    __slots__ = ()
+    __slots__ = ("_address", "_crowds")
+
+    def __init__(self, crowds: Crowds, address: str, server: web.Server, **settings: Any) -> None:
+        super().__init__(server, **settings)
+        self._crowds = crowds
+        self._address = address
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if not self._crowds.enter(self, self._address):
+            self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._crowds.leave(self, self._address)
+        super().connection_lost(exc)
+
+    def waits(self) -> bool:
+        """True when it is the client's turn: no answer of ours is being made."""
+        return self._current_request is None
 
     def handle_error(
         self,
@@ -44,13 +66,13 @@ class Connection(web.RequestHandler):
         return response
 
 
-def connections(server: web.Server) -> partial[Connection]:
+def connections(server: web.Server, idle: float = IDLE) -> Callable[[Crowds, str], Connection]:
     """Makes the connections of `server`, in the running loop."""
     return partial(
         Connection,
-        server,
+        server=server,
         loop=asyncio.get_running_loop(),
         logger=SILENT,
-        access_log=None,  # type: ignore[arg-type] # aiohttp's own way to have none
-        keepalive_timeout=IDLE,
+        access_log=None,  # aiohttp's own way to have none
+        keepalive_timeout=idle,
     )

@@ -11,6 +11,7 @@ from os.path import commonprefix
 import msgspec
 from msgspec import Struct
 
+from devdns.core.errors import word
 from devdns.core.names import LABEL
 from devdns_proxy.pages_accept import HTML, JSON, choose
 from devdns_proxy.pages_html import HEADERS, document, element, escaped, items, link, printable
@@ -23,21 +24,6 @@ COMMAND = "devdns "
 MOST_COMPARED = 200
 #: Characters of them, for the same reason.
 MOST_READ = 2_048
-#: What a program may branch on, by status.
-ERRORS = {
-    400: "bad_request",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    414: "uri_too_long",
-    421: "misdirected_request",
-    431: "header_too_large",
-    502: "bad_gateway",
-    503: "unavailable",
-    504: "timeout",
-    508: "loop",
-}
 COMMON = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 
 
@@ -68,7 +54,7 @@ def render(problem: Problem, accept: str = "", user_agent: str = "", port: int |
 
 def _json(problem: Problem) -> bytes:
     body = {
-        "error": ERRORS.get(problem.status, "error"),
+        "error": word(problem.status),
         "detail": printable(problem.detail or problem.title),
         "code": problem.status,
         "hint": printable("; ".join(map(str, mends(problem)))),
@@ -99,7 +85,12 @@ def _html(problem: Problem, port: int | None) -> bytes:
     if problem.live:
         body += element("h2", _heading(problem)) + items(_linked(name, port) for name in problem.live[:MOST_LISTED])
     foot = f"devdns, status {problem.status}" + (f", request {problem.request_id}" if problem.request_id else "")
-    return document(f"{problem.status} {problem.title}", body + f"<p>{element('small', foot)}</p>")
+    return document(f"{problem.status} {problem.title}", body + f"<p>{element('small', foot)}</p>", _reload(problem))
+
+
+def _reload(problem: Problem) -> str:
+    """Lets a browser ask again by itself, without a script; what is held for it comes at once when the route is back."""
+    return f'<meta http-equiv="refresh" content="{problem.retry_after}">' if problem.reload else ""
 
 
 def _mend(line: Mend, port: int | None) -> str:

@@ -14,11 +14,11 @@ STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Security-Policy", POLICY),
-    ("Referrer-Policy", "no-referrer"),
-)
+CONTENT = ("Content-Type", "text/html; charset=utf-8")
+QUIET = ("Referrer-Policy", "no-referrer")
+HEADERS = (CONTENT, ("Content-Security-Policy", POLICY), QUIET)
+#: The same for the page that follows what happens: one script, which is a file of ours, and its event stream.
+LIVE_HEADERS = (CONTENT, ("Content-Security-Policy", f"{POLICY}; script-src 'self'; connect-src 'self'"), QUIET)
 #: Controls, format characters (bidi overrides among them), lone surrogates, and line separators.
 UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -55,8 +55,8 @@ def items(lines: Iterable[str]) -> str:
     return f"<ul>{inside}</ul>" if inside else ""
 
 
-def document(title: str, body: str) -> bytes:
-    """A whole page around `body`, which is HTML."""
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escaped(title)}</title>'
+def document(title: str, body: str, more: str = "") -> bytes:
+    """A whole page around `body`, with `more` in its head; both are HTML."""
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escaped(title)}</title>{more}'
     page = f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body><main>{body}</main></body></html>\n'
     return page.encode()

@@ -5,6 +5,7 @@ A connection is in the pool or carries one request, never both.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,16 +23,25 @@ log = structlog.get_logger()
 MAX_TURNS = 10_000
 
 
+class Shelf:
+    """The connections to one target: the idle ones in the order in which they became so, and how many are open at all."""
+
+    __slots__ = ("idle", "open")
+
+    def __init__(self) -> None:
+        self.idle: dict[Upstream, None] = {}
+        self.open = 0
+
+
 class Pool:
     """Idle connections per target, the last used first: the others age and expire. Lines exist while anybody waits."""
 
-    __slots__ = ("_avoided", "_context", "_distrusted", "_idle", "_open", "_turns", "lines")
+    __slots__ = ("_avoided", "_context", "_distrusted", "_shelves", "_turns", "lines")
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._idle: dict[Target, list[Upstream]] = {}
+        self._shelves: dict[Target, Shelf] = {}
         self.lines: dict[Target, Line] = {}
-        self._open: dict[Target, int] = {}
         self._avoided: dict[Target, float] = {}
         self._distrusted: dict[Target, float] = {}
         self._turns: dict[str, int] = {}
@@ -47,13 +57,31 @@ class Pool:
 
     def _business(self, target: Target) -> tuple[bool, int]:
         """Requests in hand: connections that are not idle, and who waits for one. Counted here, it costs a request nothing."""
-        busy = self._open.get(target, 0) - len(self._idle.get(target, ()))
+        shelf = self._shelves.get(target)
+        busy = shelf.open - len(shelf.idle) if shelf is not None else 0
         line = self.lines.get(target)
         return target in self._avoided, busy + (len(line) if line is not None else 0)
 
-    def avoid(self, target: Target) -> None:
-        """A dial has failed: the other targets of its routes come first for a while."""
-        self._avoided[target] = self._context.now + self._context.limits.avoid_time
+    def avoid(self, target: Target, *, for_good: bool = False) -> None:
+        """A dial has failed: the other targets of its routes come first, for a while or until it is forgiven."""
+        if not (target in self._avoided and self._avoided[target] == inf):
+            self._avoided[target] = inf if for_good else self._context.now + self._context.limits.avoid_time
+
+    def forgive(self, target: Target) -> None:
+        """It is as good as the others again."""
+        self._avoided.pop(target, None)
+
+    def known(self) -> set[Target]:
+        """The targets that there are connections to, or that somebody waits for."""
+        return {*self._shelves, *self.lines}
+
+    def let_go(self, target: Target) -> list[Exchange]:
+        """The target is another's now: no connection to it is used again. Returns who waited for one."""
+        shelf = self._shelves.get(target)
+        for upstream in tuple(shelf.idle) if shelf is not None else ():
+            upstream.transport.close()
+        line = self.lines.get(target)
+        return line.clear() if line is not None else []
 
     def distrust(self, target: Target) -> None:
         """It has sent bytes that nobody asked for: what it sends next could be taken for the answer to another request.
@@ -63,7 +91,8 @@ class Pool:
         if target not in self._distrusted:
             log.warning("service sent bytes after its response, its connections are not reused", target=str(target))
         self._distrusted[target] = self._context.now + self._context.limits.distrust_time
-        for upstream in self._idle.pop(target, ()):
+        shelf = self._shelves.get(target)
+        for upstream in tuple(shelf.idle) if shelf is not None else ():
             upstream.transport.abort()
 
     def take(self, target: Target) -> Upstream | None:
@@ -71,9 +100,9 @@ class Pool:
 
         That is looked at each time, and last thing: what it has sent by now would be read as the answer to the next request.
         """
-        idle = self._idle.get(target)
-        while idle:
-            upstream = idle.pop()
+        shelf = self._shelves.get(target)
+        while shelf is not None and shelf.idle:
+            upstream, _ = shelf.idle.popitem()
             if upstream.transport.is_closing():
                 continue
             if upstream.readable():
@@ -81,6 +110,19 @@ class Pool:
                 continue
             return upstream
         return None
+
+    def retake(self, upstream: Upstream, exchange: Exchange) -> bool:
+        """Takes the connection that `exchange` had last; False when it is not idle, or was not all the time since.
+
+        So is one that became idle within this turn of the event loop: nobody has looked at it since.
+        """
+        idle = upstream.shelf.idle
+        if upstream.last is not exchange or upstream not in idle or upstream.transport.is_closing():
+            return False
+        if upstream.turn == self._context.turn:
+            return False
+        del idle[upstream]
+        return True
 
     def wait(self, exchange: Exchange, target: Target) -> Line:
         """Puts a request in line for a connection to `target`; returns the line, to leave it by."""
@@ -97,12 +139,12 @@ class Pool:
             return
         if self.lines and self._passed_on(upstream):
             return
-        idle = self._idle.setdefault(upstream.target, [])
+        idle = upstream.shelf.idle
         if len(idle) >= self._context.limits.pool_size or self._context.draining:
             upstream.transport.close()
             return
         upstream.since = self._context.now
-        idle.append(upstream)
+        idle[upstream] = None
 
     def _passed_on(self, upstream: Upstream) -> bool:
         line = self.lines.get(upstream.target)
@@ -114,18 +156,20 @@ class Pool:
 
     def add(self, upstream: Upstream) -> None:
         """Counts a new connection."""
-        self._open[upstream.target] = self._open.get(upstream.target, 0) + 1
-        self._avoided.pop(upstream.target, None)
+        shelf = self._shelves.get(upstream.target)
+        if shelf is None:
+            shelf = self._shelves[upstream.target] = Shelf()
+        shelf.open += 1
+        upstream.shelf = shelf
 
     def drop(self, upstream: Upstream) -> None:
         """Forgets a connection that closed, or became a tunnel."""
-        left = self._open.pop(upstream.target) - 1
-        if left:
-            self._open[upstream.target] = left
+        shelf = upstream.shelf
+        shelf.idle.pop(upstream, None)
+        shelf.open -= 1
+        if not shelf.open:
+            del self._shelves[upstream.target]
         self.settle(upstream)
-        idle = self._idle.get(upstream.target, [])
-        if upstream in idle:
-            idle.remove(upstream)
 
     def settle(self, upstream: Upstream) -> None:
         """The service has certainly accepted this connection, or it is gone."""
@@ -143,19 +187,18 @@ class Pool:
         self._avoided = {target: until for target, until in self._avoided.items() if until > self._context.now}
         self._distrusted = {target: until for target, until in self._distrusted.items() if until > self._context.now}
         oldest = self._context.now - self._context.limits.pool_idle
-        for target, idle in list(self._idle.items()):
-            while idle and idle[0].since < oldest:
-                idle.pop(0).transport.close()
-            if not idle:
-                del self._idle[target]
+        for shelf in self._shelves.values():
+            while (first := next(iter(shelf.idle), None)) is not None and first.since < oldest:
+                del shelf.idle[first]
+                first.transport.close()
 
     def close(self) -> None:
         for line in list(self.lines.values()):
             line.close()
-        for idle in self._idle.values():
-            for upstream in idle:
+        for shelf in self._shelves.values():
+            for upstream in shelf.idle:
                 upstream.transport.close()
-        self._idle.clear()
+            shelf.idle.clear()
 
     def __len__(self) -> int:
-        return sum(len(idle) for idle in self._idle.values())
+        return sum(len(shelf.idle) for shelf in self._shelves.values())

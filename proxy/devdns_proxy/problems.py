@@ -13,7 +13,8 @@ class Problem(Struct, frozen=True, gc=False):
 
     `title` is a short line without a full stop, `detail` says what happened and to which value, `hint` is the line that
     mends it. `host` is the canonical host asked for and `path` the raw target (both untrusted, perhaps empty). `live` lists the
-    names of the routes that would have worked, `name` without a scheme. `retry_after` is in seconds, None where waiting does not help.
+    names of the routes that would have worked, `name` without a scheme. `retry_after` is in seconds, None where waiting does not help;
+    `reload`: a page may ask again by itself then.
     """
 
     status: int
@@ -25,3 +26,4 @@ class Problem(Struct, frozen=True, gc=False):
     live: tuple[str, ...] = ()
     retry_after: int | None = None
     request_id: str = ""
+    reload: bool = False

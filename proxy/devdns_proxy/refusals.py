@@ -77,13 +77,13 @@ def loop(meaning: Meaning, path: str) -> Problem:
     )
 
 
-def down(route: Route, path: str) -> Problem:
-    """503 or 502 for a route that is known and not live, with the provider's reason."""
+def down(route: Route, path: str, waited: float = 0.0) -> Problem:
+    """503 or 502 for a route that is known and not live, with the provider's reason. `waited`: seconds that the request was held."""
     status = 502 if route.state is State.UNREACHABLE else 503
     return Problem(
         status,
         f"{route.name} is {route.state}",
-        route.reason or f"It {_origin(route)}.",
+        (route.reason or f"It {_origin(route)}.") + _patience(waited),
         f"devdns explain {route.name}",
         host=route.host,
         path=path,
@@ -91,18 +91,42 @@ def down(route: Route, path: str) -> Problem:
     )
 
 
-def unreachable(route: Route, path: str, reason: str, *, timed_out: bool) -> Problem:
+def too_many(route: Route, path: str) -> Problem:
+    """503: more requests than may be held at once wait already."""
+    return Problem(
+        503,
+        "Too many requests wait",
+        f"{route.name} is {route.state}, and as many requests as may wait for services do so.",
+        f"devdns explain {route.name}",
+        host=route.host,
+        path=path,
+        retry_after=1,
+    )
+
+
+def stopping(route: Route, path: str) -> Problem:
+    """503: the proxy stops while the request is held."""
+    reason = f"The request waited for {route.name}, which is {route.state}."
+    return Problem(503, "devdns is stopping", reason, host=route.host, path=path, retry_after=1)
+
+
+def unreachable(route: Route, path: str, reason: str, waited: float = 0.0, *, timed_out: bool) -> Problem:
     """502 or 504: a live route whose targets did not take the request. Waiting does not help where we speak to none of them."""
     spoken = any(target.scheme in SPOKEN for target in route.targets)
     return Problem(
         504 if timed_out else 502,
         f"{route.name} does not answer",
-        f"{reason}. The route {_origin(route)}.",
+        f"{reason}.{_patience(waited)} The route {_origin(route)}.",
         f"devdns explain {route.name}",
         host=route.host,
         path=path,
         retry_after=1 if spoken else None,
     )
+
+
+def _patience(waited: float) -> str:
+    """How long the request was held, as one more sentence."""
+    return f" The request waited {waited:.{0 if waited >= 10 else 1}f} s for it." if waited >= 0.05 else ""
 
 
 def _origin(route: Route) -> str:

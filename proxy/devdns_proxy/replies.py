@@ -46,6 +46,9 @@ class Reply(Struct, frozen=True, gc=False):
     accept: bytes = b""
 
 
+NO_REPLY = Reply(status=0, head=b"", ready=b"", length=-1, chunked=False, keep=False, dated=False, bodiless=False)
+
+
 def read_reply(data: bytes) -> Reply:
     """The response head `data`, which ends with its empty line; raises `ReplyRefused`."""
     line = STATUS_LINE.match(data)

@@ -1,18 +1,40 @@
 """TLS towards services: whose certificate is checked, against what, and what went wrong in words.
 
-A service on loopback is not checked: only this machine can be at the other end, plain HTTP there is trusted as far, and the
-certificates of development servers are self-signed. Every other one must be trusted by the system's store.
+Where the route does not say, a service on loopback is not checked: only this machine can be at the other end, plain HTTP there
+is trusted as far, and the certificates of development servers are self-signed. Every other one must be trusted by the system's
+store.
 """
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
+
+from msgspec import Struct
+
+from devdns.core.plain_file import read_regular
+from devdns.core.routes import ALWAYS, NEVER
 
 ALPN = ["http/1.1"]
 #: Seconds after which a refused certificate makes the store be read again: by then its CA may have been added.
 STALE = 5.0
+#: CA files kept, and bytes read of one.
+MOST_FILES = 64
+MOST_BYTES = 1 << 20
+
+
+class CaRefused(Exception):
+    """A CA file that cannot be used: why, in words."""
+
+
+class _Loaded(Struct, frozen=True):
+    """A CA file as it was read: the settings, and by what a later look knows that it is still the same."""
+
+    settings: ssl.SSLContext
+    seen: tuple[int, int, int]
 
 
 def is_local(address: str) -> bool:
@@ -28,10 +50,13 @@ class Trust:
         self._read = 0.0
         self._checked: ssl.SSLContext | None = None
         self._unchecked: ssl.SSLContext | None = None
+        self._files: dict[str, _Loaded] = {}
 
-    def settings(self, address: str) -> ssl.SSLContext:
-        """How to speak TLS with the service at `address`."""
-        if is_local(address):
+    def settings(self, address: str, trust: str = "") -> ssl.SSLContext:
+        """How to speak TLS with the service at `address`, when its target has this `trust`; raises `CaRefused`."""
+        if trust.startswith("/"):
+            return self._of_file(trust)
+        if trust == NEVER or (trust != ALWAYS and is_local(address)):
             if self._unchecked is None:
                 self._unchecked = _unchecked()
             return self._unchecked
@@ -41,10 +66,38 @@ class Trust:
             self._checked.set_alpn_protocols(ALPN)
         return self._checked
 
+    def _of_file(self, path: str) -> ssl.SSLContext:
+        """The settings that trust the CAs of a file as it is now: it is looked at for each connection, and read when it is another."""
+        try:
+            found = os.stat(path)  # noqa: PTH116 - a string in, three numbers out
+            seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+            kept = self._files.get(path)
+            if kept is None or kept.seen != seen:
+                if len(self._files) >= MOST_FILES:
+                    self._files.clear()
+                kept = self._files[path] = _Loaded(_checked_by(read_regular(Path(path), MOST_BYTES)), seen)
+        except OSError as error:  # an SSLError is one, too: there is no certificate in it
+            why = (
+                "holds no certificate in PEM form"
+                if isinstance(error, ssl.SSLError)
+                else (error.strerror or "cannot be read")
+            )
+            raise CaRefused(f"the CA file {path} cannot be used: {why.lower()}") from None
+        return kept.settings
+
     def doubt(self) -> None:
         """A certificate was refused: the next connection reads the store again, unless that has just been done."""
         if self._clock() - self._read > STALE:
             self._checked = None
+
+
+def _checked_by(certificates: bytes) -> ssl.SSLContext:
+    """Settings that trust these certificates (PEM) and no others; one that is no root, or the service's own, will do."""
+    # Nothing at all would mean the system's store.
+    settings = ssl.create_default_context(cadata=certificates.decode("ascii", "ignore") or "nothing")
+    settings.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    settings.set_alpn_protocols(ALPN)
+    return settings
 
 
 def _unchecked() -> ssl.SSLContext:

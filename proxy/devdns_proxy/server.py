@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from contextlib import suppress
 
 from aiohttp import web
 
+from devdns.core.figures import Family
 from devdns.core.frames import TableView
-from devdns_proxy import own
+from devdns.core.sightings import Sightings
+from devdns_proxy import figures, own
+from devdns_proxy.access_log import AccessLog
 from devdns_proxy.client import Client
 from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
-from devdns_proxy.limits import Limits
+from devdns_proxy.failures import troubles
+from devdns_proxy.limits import Limits, fitting
 from devdns_proxy.own_wire import connections
 from devdns_proxy.unix_targets import siblings
 
@@ -32,6 +37,7 @@ class Proxy:
         self._application = own.application(view, web_socket)
         self._servers: dict[str, list[asyncio.Server]] = {}
         self._context: Context | None = None
+        self._log: AccessLog | None = None
         self._runner: web.AppRunner | None = None
 
     @property
@@ -45,16 +51,38 @@ class Proxy:
     def counters(self) -> Counters:
         return self.context.counters
 
+    def families(self) -> tuple[Family, ...]:
+        """What `/metrics` shows; nothing before `start`."""
+        counted = figures.families(self._context.counters) if self._context is not None else ()
+        return counted + (self._log.families() if self._log is not None else ())
+
+    def sightings(self, life: str) -> Sightings:
+        """What is seen of services, as control is told it."""
+        if self._context is None:
+            return Sightings("proxy", life=life)
+        return Sightings("proxy", troubles(self._context), tuple(self._context.failures), life)
+
+    def log_requests(self, path: str) -> None:
+        """Before `start`: from then on every request has a line in the file. Raises OSError when it cannot be opened."""
+        self._log = AccessLog(path)
+
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accepts on `sockets`, which are bound; other processes may accept on the same ones."""
         runner = self._runner = web.AppRunner(
-            self._application, handle_signals=False, access_log=None, handler_cancellation=True
+            self._application,
+            handle_signals=False,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=OWN_GRACE,
         )
         await runner.setup()
         server = runner.server
         if server is None:
             raise RuntimeError("the application of our own names has no server")
-        context = self._context = Context(self._view, connections(server), self._limits, self._private)
+        limits = fitting(self._limits or Limits(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        context = self._context = Context(self._view, connections(server), limits, self._private)
+        if self._log is not None:
+            context.access = self._log.note
         context.start()
         await self.open(sockets)
 
@@ -90,3 +118,5 @@ class Proxy:
         context.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._log is not None:
+            self._log.close()

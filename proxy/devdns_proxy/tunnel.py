@@ -51,17 +51,34 @@ def reset(transport: asyncio.Transport) -> None:
 
 
 class End(asyncio.Protocol):
-    """One end of a tunnel: what `transport` receives goes to the transport of `other`."""
+    """One end of a tunnel: what `transport` receives goes to the transport of `other`. `near` is the client's end."""
 
-    __slots__ = ("_context", "ended", "other", "transport")
+    __slots__ = ("_context", "_near", "_passed", "ended", "other", "transport")
     other: End
 
-    def __init__(self, context: Context, transport: asyncio.Transport) -> None:
+    def __init__(self, context: Context, transport: asyncio.Transport, *, near: bool) -> None:
         self.transport = transport
         self.ended = False
+        self._near = near
+        self._passed = 0
         self._context = context
 
+    @property
+    def in_hand(self) -> int:
+        return 0
+
+    @property
+    def received(self) -> int:
+        """Bytes from the client."""
+        return self._passed if self._near else 0
+
+    @property
+    def sent(self) -> int:
+        """Bytes to the client."""
+        return 0 if self._near else self._passed
+
     def data_received(self, data: bytes) -> None:
+        self._passed += len(data)
         if not self.other.transport.is_closing():
             self.other.transport.write(data)
 
@@ -82,6 +99,7 @@ class End(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._context.forget(self)
+        self._context.counters.closed(self.received, self.sent)
         if exc is not None:
             self.other.transport.abort()
         else:
@@ -96,13 +114,15 @@ class End(asyncio.Protocol):
 def join(context: Context, client: Answering, upstream: Upstream, reply: Reply, rest: bytes) -> None:
     """Passes the 101 on and joins both connections; what either side sent ahead goes first."""
     near, far = client.transport, upstream.transport
+    head = reply.head + b"\r\n" + rest
+    client.sent += len(head)
     ahead = client.release(reply.status)
-    one, two = End(context, near), End(context, far)
+    one, two = End(context, near, near=True), End(context, far, near=False)
     one.other, two.other = two, one
     near.set_protocol(one)
     far.set_protocol(two)
     context.tunnels.update((one, two))
     context.counters.tunnels += 1
-    near.write(reply.head + b"\r\n" + rest)
+    near.write(head)
     if ahead:
         far.write(ahead)

@@ -16,65 +16,95 @@ import structlog
 
 from devdns.core.routes import Target
 from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized, UntilClose
-from devdns_proxy.replies import Reply, ReplyRefused, read_reply
+from devdns_proxy.replies import NO_REPLY, Reply, ReplyRefused, read_reply
 from devdns_proxy.tunnel import disagreement, join
+from devdns_proxy.unread import was_reset
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
     from devdns_proxy.exchange import Exchange
-
+    from devdns_proxy.pool import Shelf
 
 log = structlog.get_logger()
 
 #: What some services say before they close an idle connection; it is no answer to anybody.
 GOODBYE = b"HTTP/1.1 408 "
 MOST_READ = 65_536
+#: The head of a response is compared with the last one up to this size.
+MOST_REMEMBERED = 8_192
 
 
 class Upstream(asyncio.Protocol):
     """A connection to `target`. `client` is who it works for, None while it is idle.
 
     `touched` tells whether a byte of the response has come; `since` when it became idle; `full` that it takes no more
-    bytes for now.
+    bytes for now; `shelf` where it lies while idle. `last` is who it worked for last, `turn` when its last response ended or
+    its request began, and `plain` that it is without TLS. `unread`: the other side has gone without reading the last it was sent.
     """
 
     __slots__ = (
         "_body",
         "_context",
+        "_early",
         "_eye",
         "_held",
         "_keep",
+        "_known",
+        "_remembered",
         "client",
         "full",
+        "last",
+        "plain",
+        "shelf",
         "since",
         "target",
         "touched",
         "transport",
+        "turn",
+        "unread",
     )
+    shelf: Shelf
     transport: asyncio.Transport
 
     def __init__(self, context: Context, target: Target) -> None:
         self.target = target
         self.client: Exchange | None = None
+        self.last: Exchange | None = None
+        self.plain = False
+        self.turn = 0
         self.since = 0.0
         self.touched = False
+        self.unread = False
         self.full = False
         self._context = context
         self._body: Body | None = None
         self._held = b""
-        self._keep = False
+        self._keep = self._early = False
+        self._known, self._remembered = b"\n", NO_REPLY  # no head begins like this
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
+        self.plain = transport.get_extra_info("sslcontext") is None
         self._eye = select.poll()  # kept, because to make one for each request is half of its cost
         self._eye.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._context.pool.add(self)
 
     def carry(self, client: Exchange) -> None:
         """Takes on the request of `client`."""
-        self.client = client
+        self.client = self.last = client
         self.touched = False
         self._keep = True
+
+    def resume(self, client: Exchange) -> None:
+        """Takes on another request of the client it worked for last, without a look past the event loop.
+
+        Safe because the loop has looked since the last response ended (`Pool.retake`), and what it found then and has not told
+        yet it tells within this turn, in which no answer can come: that is no answer, and the request goes elsewhere.
+        """
+        self.client = client
+        self.touched = False
+        self._keep = self._early = True
+        self.turn = self._context.this_turn()
 
     def data_received(self, data: bytes) -> None:
         client = self.client
@@ -84,16 +114,48 @@ class Upstream(asyncio.Protocol):
                 self._context.pool.distrust(self.target)
             self.transport.abort()
             return
+        if self._early:
+            self._early = False
+            if self.turn == self._context.turn:
+                self._disown(client, data)
+                return
         self.touched = True
         try:
             if self._body is None:
-                self._read_head(client, data)
+                if not (client.plain and data.startswith(self._known) and self._pass_whole(client, data)):
+                    self._read_head(client, data)
             else:
                 self._relay(client, self._body, data)
         except Exception:  # the edge of a connection: whatever it was, the client is told
             log.exception("response failed", target=str(self.target))
             self.leave()
             client.crash()
+
+    def _disown(self, client: Exchange, data: bytes) -> None:
+        """These bytes were here before the request left: they are no answer to it."""
+        if not data.startswith(GOODBYE):
+            self._context.pool.distrust(self.target)
+        self.client = None
+        self.transport.abort()
+        client.lost(self, None)
+
+    def _pass_whole(self, client: Exchange, data: bytes) -> bool:
+        """Passes on a whole response, in one piece, whose head is the one remembered; False when `data` is anything else.
+
+        Safe without a search for the end of the head: `_known` ends with its own first empty line, so data that begins with it
+        has the same head; nothing of an earlier piece is held, for that would be no beginning.
+        """
+        reply, known = self._remembered, self._known
+        if self._held or len(data) - len(known) != reply.length:
+            return False
+        client.sent += len(data)
+        client.transport.write(reply.ready + data[len(known) :])
+        self.client = None
+        if client.paused:
+            self.transport.resume_reading()  # the next client must not inherit the slowness of this one
+        self._context.pool.put(self)
+        client.answered(self, reply.status)
+        return True
 
     def _read_head(self, client: Exchange, data: bytes) -> None:
         if self._held:
@@ -140,8 +202,10 @@ class Upstream(asyncio.Protocol):
         if not reply.keep:
             self._keep = False
         if client.plain and reply.ready and reply.length == len(data) - end and not reply.bodiless:
+            if self._keep and end <= MOST_REMEMBERED:
+                self._known, self._remembered = data[:end], reply
             client.begin(reply.status)
-            self._context.counters.sent += len(data)
+            client.sent += len(data)
             client.transport.write(reply.ready + data[end:])
             self._finish(client, b"")
         else:
@@ -169,7 +233,7 @@ class Upstream(asyncio.Protocol):
         if body is not None and rest and not body.done:
             self._relay(client, body, rest, head)
             return
-        self._context.counters.sent += len(head)
+        client.sent += len(head)
         client.transport.write(head)
         if body is None or body.done:
             self._finish(client, rest)
@@ -201,7 +265,7 @@ class Upstream(asyncio.Protocol):
         if head:
             out = head + out
         if out:
-            self._context.counters.sent += len(out)
+            client.sent += len(out)
             client.transport.write(out)
         if body.done:
             self._finish(client, rest)
@@ -261,6 +325,7 @@ class Upstream(asyncio.Protocol):
 
     def eof_received(self) -> None:
         client = self.client
+        self.unread = was_reset(self.transport.get_extra_info("socket"))
         if client is not None and isinstance(self._body, UntilClose):
             end = self._body.end()
             if end:
@@ -279,6 +344,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and self.client is not None:
+            self.unread = isinstance(exc, ConnectionError)
             self._read_last()
         client, self.client = self.client, None
         self._context.pool.drop(self)

@@ -45,6 +45,7 @@ OWNERS = {
     "matplotlib": ("devdns_bench", "devdns_study"),
     "msgspec": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "numpy": ("devdns_bench", "devdns_study"),
+    "prometheus_client": ("devdns.control",),
     "requests": ("devdns.providers.docker*",),
     "scipy": ("devdns_bench", "devdns_study"),
     "structlog": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
@@ -102,7 +103,7 @@ def test_the_supervisor_loads_the_standard_library_only():
 
 
 def test_the_libraries_in_use_are_the_declared_dependencies():
-    distributions = {"pyyaml": "yaml"}
+    distributions = {"prometheus-client": "prometheus_client", "pyyaml": "yaml"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {
         *project["dependencies"],

@@ -1,108 +1,115 @@
-"""Chromium as a person without a mouse uses it, and axe-core to judge what it shows."""
+"""A headless Chromium, spoken to by its own protocol (Chrome DevTools, over a WebSocket): what a person would see."""
 
-import contextlib
-import shutil
+from __future__ import annotations
 
-import pytest
+import itertools
+import json
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from support.node import MODULES
+from websockets.sync.client import connect
+
 from support.parts import need
+from support.waiting import wait_until
 
-AXE = MODULES / "axe-core" / "axe.min.js"
-FOCUSED = "document.activeElement"
-MOST_TABS = 80
+LINE = "DevTools listening on "
+BOUND = 20.0
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # tests may run as root, where it refuses to start with one
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--remote-debugging-port=0",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
+)
 
 
-def need_browser():
-    """Skips unless Chromium, its driver and axe-core are here."""
+@contextmanager
+def browser():
+    """A browser for which every name below `.test` is 127.0.0.1; ended with all its processes."""
     need("chromium")
-    pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test installs it")
-    if not AXE.is_file():
-        pytest.skip("axe-core is missing: make parts (with npm on the PATH, or as root on Debian)")
-
-
-@contextlib.contextmanager
-def chromium():
-    """A page of a headless Chromium of the machine."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where it is installed
-
-    flags = ["--no-sandbox", "--disable-dev-shm-usage"]  # as root, and with the small /dev/shm of containers
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
+        log = Path(profile) / "stderr"
+        with log.open("wb") as errors:
+            command = ["chromium", *FLAGS, f"--user-data-dir={profile}/profile", "about:blank"]
+            running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, stdin=subprocess.DEVNULL)
         try:
-            page = browser.new_page()
-            page.set_default_timeout(90_000)
-            yield page
+            wait_until(lambda: LINE in log.read_text(errors="replace"), BOUND, "the start of Chromium")
+            address = log.read_text(errors="replace").partition(LINE)[2].split()[0]
+            with connect(address, max_size=None, open_timeout=BOUND, proxy=None) as wire:
+                yield Browser(wire)
         finally:
-            browser.close()
+            running.terminate()
+            try:
+                running.wait(BOUND)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
 
 
-class Keyboard:
-    """Everything a person does here is a key; what is on the screen is read from the page."""
+class Browser:
+    """Commands and answers by number; `complaints` are what pages were refused or failed at."""
 
-    def __init__(self, page):
-        self.page = page
+    def __init__(self, wire) -> None:
+        self._wire = wire
+        self._numbers = itertools.count(1)
+        self.complaints: list[str] = []
 
-    def tab_to(self, selector):
-        """Presses Tab until the focus is on what matches."""
-        for _ in range(MOST_TABS):
-            self.page.keyboard.press("Tab")
-            if self.page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
-                return
-        raise AssertionError(f"{MOST_TABS} tabs and no focus on {selector}")
+    def ask(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
+        """The result of one command; fails when the browser refuses it."""
+        number = next(self._numbers)
+        message = {"id": number, "method": method, "params": parameters}
+        self._wire.send(json.dumps(message | ({"sessionId": session} if session else {})))
+        while True:
+            told = json.loads(self._wire.recv(timeout=BOUND))
+            if told.get("id") == number:
+                assert "error" not in told, (method, told["error"])
+                return told["result"]
+            self._note(told)
 
-    def choose(self, name, value):
-        """Chooses among radio buttons by the arrow keys."""
-        self.tab_to(f'input[type=radio][name="{name}"]')
-        self.page.keyboard.press("Space")
-        for _ in range(MOST_TABS):
-            if self.page.evaluate("document.activeElement.value") == str(value):
-                return
-            self.page.keyboard.press("ArrowDown")
-        raise AssertionError(f"{name} has no {value}")
+    def _note(self, told: dict[str, Any]) -> None:
+        if told.get("method") == "Log.entryAdded":
+            self.complaints.append(told["params"]["entry"]["text"])
+        elif told.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(told["params"]["exceptionDetails"]))
 
-    def tick(self, name):
-        """Ticks every box of a group."""
-        count = self.page.locator(f'input[type=checkbox][name="{name}"]').count()
-        for _ in range(count):
-            self.tab_to(f'input[type=checkbox][name="{name}"]:not(:checked)')
-            self.page.keyboard.press("Space")
-
-    def write(self, name, text):
-        self.tab_to(f'textarea[name="{name}"]')
-        self.page.keyboard.type(text)
-
-    def press(self, text):
-        """Presses the button that says so, and waits for the page that comes."""
-        place = [button.text_content() for button in self.page.locator("button").all()].index(text)
-        for _ in range(MOST_TABS):
-            self.page.keyboard.press("Tab")
-            at = self.page.evaluate("[...document.querySelectorAll('button')].indexOf(document.activeElement)")
-            if at == place:
-                break
-        else:
-            raise AssertionError(f"no focus on {text}")
-        with self.page.expect_navigation():
-            self.page.keyboard.press("Enter")
-
-    def follow(self, text):
-        """Follows the link that says so."""
-        for _ in range(MOST_TABS):
-            self.page.keyboard.press("Tab")
-            if self.page.evaluate("document.activeElement.tagName + document.activeElement.textContent") == f"A{text}":
-                break
-        else:
-            raise AssertionError(f"no focus on {text}")
-        with self.page.expect_navigation():
-            self.page.keyboard.press("Enter")
-
-    @property
-    def title(self):
-        return self.page.locator("h1").text_content()
+    def open(self, url: str, *, script: bool = True) -> Tab:
+        """A new tab with that page in it, its load not waited for."""
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "DOM", "Log", "Runtime"):
+            self.ask(f"{domain}.enable", session)
+        if not script:
+            self.ask("Emulation.setScriptExecutionDisabled", session, value=True)
+        assert "errorText" not in self.ask("Page.navigate", session, url=url)
+        return Tab(self, session)
 
 
-def complaints(page):
-    """What axe-core finds wrong with the page as it is: (impact, rule, where)."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run().then((result) => result.violations)")
-    return [(each["impact"], each["id"], [node["target"] for node in each["nodes"]]) for each in found]
+class Tab:
+    """One page."""
+
+    def __init__(self, owner: Browser, session: str) -> None:
+        self._owner = owner
+        self._session = session
+
+    def html(self) -> str:
+        """The document as it is now, scripts or not."""
+        root = self._owner.ask("DOM.getDocument", self._session, depth=0)["root"]["nodeId"]
+        return str(self._owner.ask("DOM.getOuterHTML", self._session, nodeId=root)["outerHTML"])
+
+    def say(self, expression: str) -> Any:
+        """The value of an expression in the page; fails where it throws."""
+        result = self._owner.ask("Runtime.evaluate", self._session, expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in result, result["exceptionDetails"]
+        return result["result"].get("value")
+
+    def text(self, selector: str) -> str | None:
+        """What a person reads in the first element of that selector, None where there is none."""
+        return self.say(f"document.querySelector({json.dumps(selector)})?.innerText ?? null")

@@ -23,7 +23,7 @@ class Heard:
     async def listen(self, provider: DockerProvider) -> None:
         async for word in provider.watch():
             self.words.append(word)
-            if isinstance(word, Statement):
+            if word.routes is not None:
                 self.store.replace(provider.source, word.routes)
             self._news.set()
 
@@ -37,6 +37,10 @@ class Heard:
 
     def route(self, name: str) -> Route | None:
         return self.store.table.get(Claim(f"{name}.dev.test"))
+
+    def state(self, name: str) -> State | None:
+        found = self.route(name)
+        return found.state if found else None
 
     async def until(self, true: Callable[[], object], what: str, bound: float = 10) -> None:
         try:
@@ -59,9 +63,11 @@ class Heard:
 
 
 @asynccontextmanager
-async def watching(url: str | None, config: DockerConfig | None = None, **environ: str) -> AsyncIterator[Heard]:
+async def watching(
+    url: str | None, config: DockerConfig | None = None, hold: float = 15.0, **environ: str
+) -> AsyncIterator[Heard]:
     heard = Heard()
-    provider = DockerProvider(config or DockerConfig(), Zones(), url, environ)
+    provider = DockerProvider(config or DockerConfig(), Zones(), url, environ, hold)
     task = asyncio.create_task(heard.listen(provider))
     try:
         yield heard

@@ -35,8 +35,12 @@ def route(name, *targets, state=State.LIVE, reason="", **options) -> Route:
     )
 
 
-def view_of(*routes: Route, instance: str = INSTANCE) -> TableView:
-    return TableView(Hello(1, instance, Config()), RouteTable(routes))
+#: A live route that refuses is not hoped for: what its answer says is known at once.
+UNHELD = Limits(refused_hold=0.0)
+
+
+def view_of(*routes: Route, instance: str = INSTANCE, hold: float = 15.0) -> TableView:
+    return TableView(Hello(1, instance, Config(hold=hold)), RouteTable(routes))
 
 
 def listening(host: str = "127.0.0.1") -> socket.socket:
@@ -54,7 +58,7 @@ class Running:
         self.port = port
 
     def route(self, *routes: Route) -> None:
-        self.view.table = RouteTable(routes, generation=self.view.table.generation + 1)
+        self.view.swap(RouteTable(routes, generation=self.view.table.generation + 1))
 
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -113,9 +117,11 @@ class Wire:
 
 
 @asynccontextmanager
-async def running(*routes: Route, web: str | Path = "web.sock", limits: Limits | None = None) -> AsyncIterator[Running]:
-    """A proxy with these routes."""
-    view = view_of(*routes)
+async def running(
+    *routes: Route, web: str | Path = "web.sock", limits: Limits | None = None, hold: float = 15.0
+) -> AsyncIterator[Running]:
+    """A proxy with these routes; `hold` is the one of its settings."""
+    view = view_of(*routes, hold=hold)
     proxy = Proxy(view, str(web), limits)
     listener = listening()
     await proxy.start([listener])

@@ -24,6 +24,17 @@ def certificate(folder: Path, name: str, names: str = "DNS:localhost", days: int
     return cert, key
 
 
+def signed_by(authority: tuple[Path, Path], name: str, names: str = "DNS:localhost") -> tuple[Path, Path]:
+    """A certificate that `authority` (its certificate and key) has signed, and its key, beside it."""
+    cert, key = (authority[0].with_name(f"{name}.{end}") for end in ("pem", "key"))
+    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}", "-days", "2"]
+    extensions = ["-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE"]
+    openssl(
+        "req", "-x509", "-CA", authority[0], "-CAkey", authority[1], *made, *extensions, "-keyout", key, "-out", cert
+    )
+    return cert, key
+
+
 def serving(cert: Path, key: Path, *alpn: str) -> ssl.SSLContext:
     """The settings of a server that shows `cert`."""
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

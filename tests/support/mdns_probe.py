@@ -1,4 +1,5 @@
-"""Run as a program: watches the mDNS provider and prints what it says, one JSON line each. Arguments: switches that are on.
+"""Run as a program: watches the mDNS provider and prints what it says, one JSON line each. Arguments: switches that are on,
+and `hold`, without which what says goodbye is gone at once.
 
 A line `memory` on standard input is answered with the resident bytes of this process.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from devdns.core.names import Zones
+from devdns.core.routes import State
 from devdns.core.settings import MdnsConfig
 from devdns.core.sources import Statement
 from devdns.providers.mdns import MdnsProvider
@@ -24,7 +26,8 @@ def say(value):
 def shown(told):
     if isinstance(told, Statement):
         routes = {route.name: [str(target) for target in route.targets] for route in told.routes}
-        return {"routes": routes, "refusals": [msgspec.to_builtins(each) for each in told.refusals]}
+        down = {route.name: route.reason for route in told.routes if route.state is not State.LIVE}
+        return {"routes": routes, "down": down, "refusals": [msgspec.to_builtins(each) for each in told.refusals]}
     return {"trouble": told.reason}
 
 
@@ -36,7 +39,9 @@ def asked():
 
 async def main(switches):
     asyncio.get_running_loop().add_reader(sys.stdin, asked)
-    provider = MdnsProvider(MdnsConfig(**dict.fromkeys(switches, True)), Zones())
+    hold = {"hold"}.intersection(switches)
+    config = MdnsConfig(**{switch: True for switch in switches if switch not in hold})
+    provider = MdnsProvider(config, Zones(), 1.0 if hold else 0.0)
     async for told in provider.watch():
         say(shown(told))
 

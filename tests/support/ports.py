@@ -1,6 +1,7 @@
 """Ports for foreign programs that cannot be told "port 0"."""
 
 import contextlib
+import random
 import socket
 
 
@@ -11,5 +12,14 @@ def free_port() -> int:
             tcp.bind(("127.0.0.1", 0))
             port: int = tcp.getsockname()[1]
             udp.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
+
+
+def lasting_port() -> int:
+    """A free port of 127.0.0.1 that no outgoing connection is given meanwhile, for what is to be bound again and again."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as tcp, contextlib.suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
             return port
     raise AssertionError("no free port")

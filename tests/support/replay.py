@@ -27,11 +27,15 @@ class Replay:
         self.refuse: dict[str, int] = {}
         self.info: dict[str, Any] = {"OperatingSystem": "Debian", "SecurityOptions": ["name=seccomp,profile=default"]}
         self.asked: list[tuple[str, str]] = []
+        self._names: dict[str, str] = {}
         self._streams: list[queue.Queue[Any]] = []
+        self._speaks = threading.Event()
+        self._speaks.set()
 
     def put(self, inspection: dict[str, Any], *actions: str) -> None:
         """This is how the container is now; each action is an event of it."""
         self.containers[inspection["Id"]] = inspection
+        self._names[inspection["Id"]] = inspection["Name"].removeprefix("/")
         for action in actions:
             self.emit(inspection["Id"], action)
 
@@ -40,11 +44,31 @@ class Replay:
         self.emit(identity, "destroy")
 
     def emit(self, identity: str, action: str) -> None:
-        self.send({"Type": "container", "Action": action, "Actor": {"ID": identity, "Attributes": {}}})
+        said = {"name": self._names.get(identity, ""), **({"exitCode": "137"} if action == "die" else {})}
+        self.send({"Type": "container", "Action": action, "Actor": {"ID": identity, "Attributes": said}})
 
     def send(self, event: dict[str, Any]) -> None:
         for stream in self._streams:
             stream.put(event)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Meanwhile no request gets an answer."""
+        self._speaks.clear()
+        try:
+            yield
+        finally:
+            self._speaks.set()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """The engine went away, and is back after."""
+        self.refuse[""] = 503
+        self.hang_up()
+        try:
+            yield
+        finally:
+            del self.refuse[""]
 
     def hang_up(self) -> None:
         """Ends the event streams, as a daemon that stops."""
@@ -92,6 +116,7 @@ def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
             path = self.path.partition("?")[0]
             path = "/" + path.split("/", 2)[2] if path.startswith("/v1.") else path
             replay.asked.append(("GET", path))
+            replay._speaks.wait(10)  # its own face
             refused = next((status for end, status in replay.refuse.items() if path.endswith(end)), 0)
             if refused:
                 self._whole(refused, {"message": "not allowed"})

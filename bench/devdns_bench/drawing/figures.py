@@ -53,10 +53,11 @@ class Dots(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """One series of `lines`: points in the order of x."""
+    """One series of `lines`: points in the order of x. `place` fixes colour and mark, so that it looks alike in every figure."""
 
     label: str
     points: tuple[tuple[float, float], ...]
+    place: int | None = None
 
 
 @contextmanager
@@ -85,6 +86,8 @@ def canvas(height: float, width: float = WIDTH, watermark: str = "") -> Iterator
 def drawn(figure: Figure) -> Vector:
     """The same bytes for the same figure, on every run."""
     found = {}
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it has its places now; finding them again for each form is most of the time
     for kind, metadata in STALE.items():
         out = io.BytesIO()
         figure.savefig(out, format=kind, metadata=metadata)
@@ -126,13 +129,17 @@ def _from_zero(axes: Axes, rows: Sequence[Dots]) -> None:
     axes.set_xlim(0, max(axes.get_xlim()[1], 1.0) if highest <= 0 else axes.get_xlim()[1])
 
 
-def lines(series: Sequence[Line], across: str, unit: str, *, log: bool = True, watermark: str = "") -> Vector:
-    """One line a series, told apart by colour and by mark; `log` is for both axes."""
+def lines(  # noqa: PLR0913 - what a figure has
+    series: Sequence[Line], across: str, unit: str, *, log: bool = True, log_y: bool | None = None, watermark: str = ""
+) -> Vector:
+    """One line a series, told apart by colour and by mark; `log` is for both axes, unless `log_y` tells the other apart."""
     with canvas(3.2, watermark=watermark) as (figure, axes):
         if log:
             axes.set_xscale("log")
+        if log if log_y is None else log_y:
             axes.set_yscale("log")
-        for place, line in enumerate(series):
+        for number, line in enumerate(series):
+            place = number if line.place is None else line.place
             colour, mark = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
             x, y = [x for x, _ in line.points], [y for _, y in line.points]
             axes.plot(x, y, label=line.label, color=colour, marker=mark, markersize=4)

@@ -18,7 +18,7 @@ CSS = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { line-height: 1.2; } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
 figure { margin: 1.5rem 0; } figure img { max-width: 100%; background: #fff; border-radius: 4px; }
-figcaption, caption { text-align: left; font-weight: 600; margin: .4rem 0; }
+figcaption, caption { text-align: left; margin: .4rem 0; } caption { font-weight: 600; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .875rem; margin: 1rem 0; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 th:first-child { text-align: left; } nav ul { columns: 2; } .mark { color: #c00; font-weight: 700; }

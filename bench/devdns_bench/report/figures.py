@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 
+from devdns_bench.approaches import APPROACHES
 from devdns_bench.drawing.figures import Dots, Line, Vector, dots, lines
 from devdns_bench.drawing.page import Picture
 from devdns_bench.drawing.tables import Table
 from devdns_bench.report.samples import AT_ONCE, Cell, Sample, View, samples
-from devdns_bench.report.words import CLAIM, compared, located, sentence, shown
+from devdns_bench.report.words import CLAIM, compared, located, sentence, shown, verdict
 from devdns_bench.scenarios import SCENARIOS
 from devdns_bench.scenarios.base import Figure
 from devdns_bench.statistics.comparisons import Comparison
@@ -47,10 +48,15 @@ def comparisons(cell: Cell) -> Iterator[Table]:
         every = samples(cell, figure)
         titles = {sample.approach: sample.title for sample in every}
         for approach, found in compared(every, figure).items():
-            verdict = "different" if found.differs else "no difference found"
             effect = f"{found.effect.delta:+.2f} {found.effect.magnitude}"
             rows.append(
-                (f"{figure.title}: {titles[approach]}", _between(found, figure), f"{found.p:.2g}", effect, verdict)
+                (
+                    f"{figure.title}: {titles[approach]}",
+                    _between(found, figure),
+                    f"{found.p:.2g}",
+                    effect,
+                    verdict(every, approach, found),
+                )
             )
     if rows:
         head = ("compared with devdns", "ratio or difference", "p (Holm)", "Cliff's delta", "verdict")
@@ -81,17 +87,22 @@ def curves(own: Sequence[Cell]) -> Iterator[Picture]:
     """One picture a figure, over all cells; its sentence is that of the largest cell."""
     scenario, (across, _) = SCENARIOS[own[0].scenario], _across(own[0])
     for figure in scenario.figures:
-        points: dict[str, list[tuple[float, float]]] = {}
-        for cell in own:
-            for sample in samples(cell, figure):
-                found = located(sample, figure)
-                if found and math.isfinite(found.estimate) and found.estimate > 0:
-                    points.setdefault(sample.title, []).append((float(_across(cell)[1]), found.estimate))
-        series = [Line(title, tuple(places)) for title, places in points.items()]
+        series = [line for name in APPROACHES if (line := _line(own, figure, name)).points]
         if series:
-            words = f"At {own[-1].words}: {sentence(samples(own[-1], figure), figure)}"
-            drawn = lines(series, across, f"{figure.title} [{figure.unit}]")
-            yield Picture(f"{scenario.name}-{figure.key}".replace("_", "-"), drawn, words)
+            said = f"At {own[-1].words}: {sentence(samples(own[-1], figure), figure)}"
+            drawn = lines(series, across, f"{figure.title} [{figure.unit}]", log_y=figure.scale == "log")
+            yield Picture(f"{scenario.name}-{figure.key}".replace("_", "-"), drawn, said)
+
+
+def _line(own: Sequence[Cell], figure: Figure, approach: str) -> Line:
+    """One approach over the cells; what was cut off, or has no place on the scale, is left out."""
+    points = []
+    for cell in own:
+        for sample in samples(cell, figure):
+            found = located(sample, figure) if sample.approach == approach else None
+            if found and math.isfinite(found.estimate) and (found.estimate > 0 or figure.scale == "linear"):
+                points.append((float(_across(cell)[1]), found.estimate))
+    return Line(APPROACHES[approach].title, tuple(points), [*APPROACHES].index(approach))
 
 
 def empty(cell: Cell) -> list[Sample]:

@@ -72,12 +72,16 @@ def cells(rows: Sequence[Row]) -> list[Cell]:
             key = cell_key(parameters)
             own = tuple(row for row in rows if (row.scenario, row.cell) == (name, key))
             if own:
-                words = ", ".join(
-                    f"{parameter} {value:,}" if isinstance(value, int) else f"{parameter} {value}"
-                    for parameter, value in parameters.items()
-                )
+                words = ", ".join(_worded(parameter, value) for parameter, value in parameters.items())
                 found.append(Cell(name, key, words, own))
     return found
+
+
+def _worded(parameter: str, value: str | int) -> str:
+    """25 services, 1 service; load: bytes."""
+    if isinstance(value, str):
+        return f"{parameter}: {value}"
+    return f"{value:,} {parameter if value != 1 else parameter.removesuffix('s')}"
 
 
 def samples(cell: Cell, figure: Figure, view: View = AT_ONCE) -> list[Sample]:

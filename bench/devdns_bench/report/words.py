@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from devdns_bench.report.samples import Sample
 from devdns_bench.scenarios.base import Figure
-from devdns_bench.statistics.comparisons import Comparison, compare
+from devdns_bench.statistics.comparisons import Comparison, compare, equivalent
 from devdns_bench.statistics.intervals import Interval, Scale, interval
 from devdns_bench.statistics.survival import median
 
 OURS = "devdns"
 CLAIM = 20  # runs from which an interval is claimed
 TEST = 5  # runs from which groups are compared
+MARGIN = 1.1  # set before anything was measured: what nobody would choose a tool for
 PREFIXES = ((1.0, "", 1.0), (1e-3, "m", 1e3), (1e-6, "µ", 1e6))
 
 
@@ -32,11 +33,11 @@ def quantity(value: float, unit: str) -> str:
 
 
 def _three(value: float) -> str:
-    if value == 0 or (value == round(value) and abs(value) < 1_000):
+    """Three figures, but whole numbers below a thousand as they are."""
+    value = float(f"{value:.3g}")
+    if value == round(value) and abs(value) < 1_000:
         return f"{value:.0f}"
-    if abs(value) >= 1_000:
-        return f"{float(f'{value:.3g}'):,.0f}"
-    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{2 - math.floor(math.log10(abs(value)))}f}"
 
 
 def located(sample: Sample, figure: Figure, seed: int = 1) -> Interval | None:
@@ -71,6 +72,19 @@ def compared(every: Sequence[Sample], figure: Figure) -> dict[str, Comparison]:
     scale: Scale = "log" if figure.scale == "log" and all(min(a) > 0 and min(b) > 0 for a, b in pairs) else "linear"
     found = compare(pairs, scale=scale)
     return {other.approach: each for other, each in zip(others, found, strict=True)}
+
+
+def verdict(every: Sequence[Sample], approach: str, found: Comparison) -> str:
+    """Different, equivalent (which needs an interval, so `CLAIM` runs, and a ratio), or neither, which is no claim."""
+    if found.differs:
+        return "different"
+    values = {sample.approach: sample.values for sample in every}
+    enough = min(len(values[OURS]), len(values[approach])) >= CLAIM
+    if enough and found.scale == "log" and found.interval is not None:
+        tested = equivalent(values[OURS], values[approach], MARGIN, scale="log")
+        if tested.verdict == "equivalent":
+            return f"equivalent within {MARGIN - 1:.0%}"
+    return "no difference found"
 
 
 def sentence(every: Sequence[Sample], figure: Figure) -> str:

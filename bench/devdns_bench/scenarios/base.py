@@ -60,7 +60,7 @@ class Scenario(ABC):
     #: Requests a second, where figures count what is lost while a hand is waited for.
     rate: ClassVar[float] = 0.0
     #: Seconds one run takes about, and at most.
-    takes: ClassVar[float] = 10.0
+    takes: ClassVar[float] = 5.0
     most: ClassVar[float] = 120.0
 
     def why_not(self, approach: type[Approach], cell: Cell) -> str:  # noqa: ARG002 - for those that depend on it

@@ -62,7 +62,7 @@ class Changed(Scenario):
             await work
             hand, failing = await _mended(scene, service, probe, self.mend(scene, service))
             await _calm(probe, changed)
-        seen = probe.summary(changed=changed)
+        seen, scene.requests = probe.summary(changed=changed), [*probe.rows]
         failed = {outcome: float(count) for outcome, count in seen.failed.items()}
         figures: dict[str, float | None] = {
             "failed": float(sum(failed.values())),
@@ -188,7 +188,7 @@ class Scale(Changed):
             await asyncio.to_thread(scene.stack.docker, "stop", "--time", "2", "second")
             await _calm(probe, time.monotonic())
         held = [row.backend == second.identity for row in probe.rows if began <= row.due < ended]
-        seen = probe.summary(changed=changed)
+        seen, scene.requests = probe.summary(changed=changed), [*probe.rows]
         figures: dict[str, float | None] = {
             "failed": float(sum(seen.failed.values())),
             "misrouted": float(seen.counts.get("misrouted", 0)),

@@ -58,6 +58,7 @@ class Latency(Scenario):
         host, port = scene.approach.address(service)
         field = (await scene.place(service)).host
         phases = await timing.timed(lambda: (host, port, field), self.RATE, 4.0)
+        scene.requests = [*phases]
         return Result(timing.figures(phases), steps=[*scene.site.user.steps])
 
 

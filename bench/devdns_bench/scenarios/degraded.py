@@ -47,7 +47,7 @@ class Degraded(Scenario):
         *({"link": link} for link in LINKS),
     )
     containers: ClassVar[bool] = False
-    takes: ClassVar[float] = 16.0
+    takes: ClassVar[float] = 8.0
 
     async def run(self, scene: Scene, cell: Cell) -> Result:
         every = services(1, container=False)
@@ -67,6 +67,7 @@ class Degraded(Scenario):
             field = (await scene.place(service)).host
             outside = asyncio.create_task(_outside()) if "upstream" in cell else None
             phases = await timing.timed(lambda: (host, port, field), RATE, SECONDS)
+            scene.requests = [*phases]
             figures = {
                 key: value
                 for key, value in timing.figures(phases).items()

@@ -9,6 +9,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from msgspec import Struct
+
 from devdns_bench import rooms
 from devdns_bench.approaches.base import Approach
 from devdns_bench.probe import Probe
@@ -37,6 +39,8 @@ class Scene:
         self.approach = approach
         self.site = site
         self.stack = Stack(approach.dress)
+        #: What became of each request, kept beside the row of the run.
+        self.requests: list[Struct] = []
         self._engine = engine
 
     @property

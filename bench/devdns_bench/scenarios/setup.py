@@ -34,7 +34,7 @@ class Setup(Scenario):
         Figure("residue", "files and processes left after its own way to end", "items"),
     )
     cells: ClassVar[tuple[Cell, ...]] = ({"services": 1}, {"services": 5}, {"services": 10}, {"services": 25})
-    takes: ClassVar[float] = 14.0
+    takes: ClassVar[float] = 10.0
 
     async def run(self, scene: Scene, cell: Cell) -> Result:
         every = services(int(cell["services"]))

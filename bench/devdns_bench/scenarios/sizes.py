@@ -40,7 +40,7 @@ class Routes(Scenario):
     containers: ClassVar[bool] = False
     pinned: ClassVar[bool] = True
     programs: ClassVar[tuple[str, ...]] = ("wrk",)
-    takes: ClassVar[float] = 20.0
+    takes: ClassVar[float] = 12.0
     most: ClassVar[float] = 240.0
 
     def why_not(self, approach: type[Approach], cell: Cell) -> str:

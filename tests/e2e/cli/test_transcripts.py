@@ -75,6 +75,10 @@ SAID = {
     "explain api/v2/x": (1, "api.dev.test/v2 -> http://127.0.0.1:9000: unreachable", ""),
     "explain shop": (1, "it beat a claim from /", ""),
     "explain devdns.dev.test": (0, "devdns.dev.test is devdns itself", ""),
+    "history api": (0, "api.dev.test/v2  live    127.0.0.1:9000  its file changed\n", ""),
+    "history nope": (0, "nothing has changed\n", ""),
+    "history --since soon": (2, "", "'soon' is not a time"),
+    "history ' '": (2, "", "name '' is empty"),
     "status": (1, "not well", ""),
     "down -c nope.yml": (1, "", "nope.yml' is attached"),
 }
@@ -96,6 +100,7 @@ def test_transcript(told, line):
     [
         ("status", {"devdns", "zones", "listeners", "processes", "sources", "problems", "uptime"}),
         ("routes", {"routes", "conflicts", "refusals", "generation"}),
+        ("history", {"entries"}),
         ("explain api", {"name", "verdict", "route", "checks", "lines"}),
     ],
 )
@@ -111,6 +116,12 @@ def test_add_and_rm(quiet):
     pool = run("add", "pool/x", "4000", "[::1]:4001", "--strip", "--json", "--state-dir", quiet)
     assert json.loads(pool.out)["route"]["targets"] == ["http://127.0.0.1:4000", "http://[::1]:4001"]
     assert json.loads(pool.out)["route"]["options"]["strip"] is True
+    secure = run("add", "safe", "https://safe.lan", "--ca", "ca.pem", "--json", "--state-dir", quiet)
+    assert json.loads(secure.out)["route"]["options"]["ca"].endswith("/ca.pem")
+    loose = run("add", "loose", "https://loose.lan", "--no-verify", "--json", "--state-dir", quiet)
+    assert json.loads(loose.out)["route"]["options"]["verify"] is False
+    both = run("add", "both", "https://both.lan", "--no-verify", "--ca", "ca.pem", "--state-dir", quiet)
+    assert (both.code, "keep one of them" in both.err) == (2, True)
     removed = run("rm", "hello", "--state-dir", quiet)
     assert (removed.code, removed.out) == (0, "removed hello.dev.test\n")
     assert run("rm", "hello", "--state-dir", quiet).code == 1

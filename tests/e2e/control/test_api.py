@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from support.control import Doors, Scripted, ask, client, registry_of, route
+from support.figures import value
 
 from devdns.core.sources import Refusal, Statement, Trouble
 
@@ -195,8 +196,8 @@ async def test_health_metrics_and_the_description_are_served(registry):
     assert await ask("control.sock", "GET", "/healthz") == (200, {"version": 1, "ok": True})
     assert (await ask("control.sock", "GET", "/api/v1/openapi.json"))[1]["openapi"] == "3.1.0"
     async with client() as session, session.get("/metrics") as reply:
-        text = await reply.text()
-    assert 'devdns_source_up{source="docker"} 1' in text
+        page = await reply.read()
+    assert value(page, "devdns_source_up", source="docker") == 1
     assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
 
 
@@ -253,3 +254,10 @@ async def test_a_body_nested_too_deep_is_refused(registry, depth):
     options = {"data": deep, "headers": {"Content-Type": "application/json"}}
     assert (await ask("control.sock", "PUT", "/api/v1/routes/api", **options))[0] == 400
     assert (await ask("control.sock", "GET", "/healthz"))[0] == 200
+
+
+async def test_rates_are_told_by_route(registry):
+    assert await ask("control.sock", "GET", "/api/v1/rates") == (
+        200,
+        {"version": 1, "window": 10.0, "requests": 0, "errors": 0, "routes": []},
+    )

@@ -99,6 +99,21 @@ def test_a_service_of_zeroconf_is_a_route_and_its_new_port_and_address_are_follo
         said.states({})
 
 
+def test_a_service_that_said_goodbye_is_restarting_until_it_is_back_at_a_new_port_or_its_hold_is_over(net):
+    with probe(net, "hold") as said, announcing(net) as tell:
+        tell(f"register shop 8080 {ADDRESS} dev.route=api")
+        said.states({"api.dev.test": [f"http://{ADDRESS}:8080"]})
+        tell("unregister shop")
+        held = said.until(lambda told: told.get("down"))
+        assert held["routes"] == {"api.dev.test": [f"http://{ADDRESS}:8080"]}
+        assert held["down"] == {"api.dev.test": "mDNS service shop said goodbye"}
+        tell(f"register shop 8081 {ADDRESS} dev.route=api")
+        back = said.until(lambda told: told["routes"] == {"api.dev.test": [f"http://{ADDRESS}:8081"]})
+        assert back["down"] == {}
+        tell("unregister shop")
+        said.states({})
+
+
 def test_another_machine_is_refused_unless_allowed(net):
     with (
         neighbour(net) as other,

@@ -116,7 +116,9 @@ async def settled(condition) -> None:
 @pytest.mark.parametrize("seed", range(2))
 async def test_nothing_is_left_behind(seed, caplog):
     source = random.Random(seed)
-    limits = Limits(linger_time=0.1, leave_time=0.1, pool_idle=0.2, idle_time=0.3, head_time=0.3, stall_time=0.5)
+    limits = Limits(
+        refused_hold=0.1, linger_time=0.1, leave_time=0.1, pool_idle=0.2, idle_time=0.3, head_time=0.3, stall_time=0.5
+    )
     before, others = sockets(), living()
     async with backend(moody(source)) as service, backend(moody(source)) as other:
         routes = route("api", service.port, other.port), route("refused", 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from support.http_proxy import GET, LAST, OK, answering, backend, route, running
 from support.waiting import until
@@ -20,6 +20,13 @@ async def silent(self, wire):
     """Reads requests and never answers."""
     while True:
         self.seen.append(await wire.head())
+
+
+async def one_ok(reader, writer):
+    with suppress(asyncio.IncompleteReadError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+    writer.close()
 
 
 @asynccontextmanager
@@ -154,7 +161,7 @@ async def test_requests_at_once_spread_evenly():
         assert [len(each.seen) for each in services] == [3, 3, 3]
 
 
-async def test_a_target_that_refuses_comes_last_for_a_while():
+async def test_a_target_that_refuses_comes_last_until_it_takes_a_connection():
     async with pool(answering(OK), answering(OK)) as (services, proxy):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             gone = listener.getsockname()[1]
@@ -163,9 +170,10 @@ async def test_a_target_that_refuses_comes_last_for_a_while():
             assert (await proxy.say(LAST)).endswith(b"ok")
         assert len(services[1].seen) == 5
         assert proxy.proxy.counters.retries == 1
-        context = proxy.proxy.context
-        context.now += context.limits.avoid_time + 1
-        context.pool.expire()
-        for _ in range(2):
-            assert (await proxy.say(LAST)).endswith(b"ok")
-        assert proxy.proxy.counters.retries == 2
+        back = await asyncio.start_server(one_ok, "127.0.0.1", gone)
+        async with back:
+            await until(lambda: not len(proxy.proxy.context.watches))
+            for _ in range(4):
+                assert (await proxy.say(LAST)).endswith(b"ok")
+            assert len(services[1].seen) == 7
+        assert proxy.proxy.counters.retries == 1

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
+import subprocess
 import warnings
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiohttp import ClientSession, web
-from support.http_proxy import BOUND, GET, LAST, OK, answering, backend, listening, route, running
-from support.http_tls import certificate, serving
-from support.waiting import until
+from support.http_proxy import BOUND, GET, LAST, OK, UNHELD, answering, backend, listening, route, running
+from support.http_tls import certificate, serving, signed_by
+from support.parts import need
+from support.waiting import until, wait_until
 
+from devdns.core.routes import Route
+from devdns.core.routes_file import read_line
 from devdns_proxy import secure
 from devdns_proxy.limits import Limits
 from devdns_proxy.secure import Trust
@@ -160,7 +167,7 @@ async def test_a_version_that_openssl_refuses_is_said(signed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         old.maximum_version = ssl.TLSVersion.TLSv1_1
-    async with backend(answering(OK), tls=old) as service, running(tls(service)) as proxy:
+    async with backend(answering(OK), tls=old) as service, running(tls(service), limits=UNHELD) as proxy:
         answer = await proxy.say(LAST)
     assert b"refused the TLS handshake (" in answer or b"closed the connection during the TLS handshake" in answer
 
@@ -174,6 +181,144 @@ async def test_a_handshake_that_never_ends_is_a_504(signed):
         answer = await proxy.say(LAST)
     assert answer.startswith(b"HTTP/1.1 504 ")
     assert b"did not finish the TLS handshake within 0.1 s" in answer
+
+
+# What a route says of it
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return certificate(tmp_path_factory.mktemp("ca"), "authority", "DNS:authority")
+
+
+@pytest.fixture(scope="module")
+def nginx(authority):
+    """The port of an nginx that shows a certificate of `authority` for localhost."""
+    need("nginx")
+    cert, key = signed_by(authority, "nginx", "DNS:localhost,IP:127.0.0.1")
+    folder, (holder, port) = cert.parent, free_port()
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"daemon off; error_log stderr; pid {folder}/pid; worker_processes 1; events {{}}\n"
+        f"http {{ access_log off; client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;"
+        f" fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5; server {{"
+        f' listen 127.0.0.1:{port} ssl; ssl_certificate {cert}; ssl_certificate_key {key}; location / {{ return 200 "nginx"; }} }} }}\n'
+    )
+    holder.close()
+    with subprocess.Popen(["nginx", "-e", "stderr", "-c", config], stderr=subprocess.DEVNULL) as running_one:
+        wait_until(lambda: reached(port), what="nginx")
+        yield port
+        running_one.terminate()
+
+
+def free_port():
+    holder = socket.create_server(("127.0.0.1", 0))
+    return holder, holder.getsockname()[1]
+
+
+def reached(port):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def to(port, **options):
+    """A route in TLS to this port, as a file would make it."""
+    line = read_line("api", {"target": f"https://localhost:{port}", **options})
+    return Route(host="api.dev.test", targets=line.targets, source="manual", options=line.options)
+
+
+async def forget(proxy):
+    """Closes the idle connections, which were trusted when they were made; in TLS that takes an answer of nginx."""
+    proxy.proxy.context.pool.close()
+    await until(lambda: not proxy.proxy.context.pool._shelves)
+
+
+@asynccontextmanager
+async def through(*routes):
+    """A proxy that leaves no connection to nginx open."""
+    async with running(*routes) as proxy:
+        yield proxy
+        await forget(proxy)
+
+
+async def test_a_ca_file_is_what_counts_also_on_loopback(nginx, authority, signed):
+    async with through(to(nginx, ca=str(authority[0]))) as proxy:
+        assert (await proxy.say(LAST)).endswith(b"nginx")
+        proxy.route(to(nginx, ca=str(signed[0])))
+        refused = await proxy.say(LAST)
+        assert refused.startswith(b"HTTP/1.1 502 ")
+        assert b"has a certificate that is not trusted here" in refused
+        proxy.route(to(nginx, ca=str(authority[0].with_name("nginx.pem"))))
+        assert (await proxy.say(LAST)).endswith(b"nginx")  # the service's own certificate will do
+
+
+async def test_verify_says_where_it_is_checked(nginx, monkeypatch):
+    async with through(to(nginx)) as proxy:
+        assert (await proxy.say(LAST)).endswith(b"nginx")
+        proxy.route(to(nginx, verify=True))
+        assert b"has a certificate that is not trusted here" in await proxy.say(LAST)
+        monkeypatch.setattr(secure, "is_local", lambda _: False)
+        await forget(proxy)
+        proxy.route(to(nginx))
+        assert b"has a certificate that is not trusted here" in await proxy.say(LAST)
+        proxy.route(to(nginx, verify=False))
+        assert (await proxy.say(LAST)).endswith(b"nginx")
+
+
+async def test_a_connection_is_never_shared_by_routes_that_trust_differently(nginx, authority):
+    loose, safe = to(nginx, verify=False), to(nginx, ca="/nowhere/ca.pem")
+    async with through(loose) as proxy, await proxy.connect() as wire:
+        await wire.send(GET)
+        assert (await wire.response())[1] == b"nginx"
+        assert len(proxy.proxy.context.pool) == 1
+        proxy.route(safe)
+        await wire.send(GET)
+        assert (await wire.head()).startswith(b"HTTP/1.1 502 ")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "no such file or directory"),
+        (b"", "holds no certificate"),
+        (b"\xff\x00 nothing", "holds no certificate"),
+        (os.mkdir, "not a plain file"),
+        (os.mkfifo, "not a plain file"),
+    ],
+    ids=["missing", "empty", "noise", "folder", "pipe"],
+)
+async def test_a_ca_file_that_cannot_be_used_is_one_line_in_the_502(nginx, tmp_path, content, why):
+    path = tmp_path / "ca.pem"
+    if callable(content):
+        content(path)
+    elif content is not None:
+        path.write_bytes(content)
+    async with through(to(nginx, ca=str(path))) as proxy:
+        answer = await proxy.say(LAST)
+    assert answer.startswith(b"HTTP/1.1 502 ")
+    assert f"https://localhost:{nginx} cannot be checked: the CA file {path} cannot be used: {why}".encode() in answer
+
+
+async def test_a_ca_file_is_read_again_when_it_is_another(nginx, authority, signed, tmp_path):
+    path = tmp_path / "ca.pem"
+    async with through(to(nginx, ca=str(path))) as proxy:
+        assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
+        path.write_bytes(authority[0].read_bytes())
+        assert (await proxy.say(LAST)).endswith(b"nginx")
+        path.with_name("new").write_bytes(signed[0].read_bytes())
+        path.with_name("new").rename(path)
+        await forget(proxy)
+        assert b"not trusted here" in await proxy.say(LAST)
+
+
+def test_files_that_come_and_go_do_not_gather(authority, tmp_path):
+    trust = Trust(lambda: 0.0)
+    for number in range(secure.MOST_FILES + 5):
+        (tmp_path / f"{number}.pem").write_bytes(authority[0].read_bytes())
+        first = trust.settings("10.0.0.1", str(tmp_path / f"{number}.pem"))
+        assert trust.settings("10.0.0.1", str(tmp_path / f"{number}.pem")) is first
+    assert len(trust._files) <= secure.MOST_FILES
 
 
 @pytest.mark.parametrize(

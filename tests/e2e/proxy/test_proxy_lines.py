@@ -124,10 +124,10 @@ async def test_a_target_that_accepts_nothing_fails_for_all_within_the_time_of_on
         assert not proxy.proxy.context.pool.lines
 
 
-async def test_who_waits_for_a_target_that_refuses_is_answered_at_once():
+async def test_all_who_wait_for_a_target_that_refuses_are_told_by_one_dial():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    async with running(route("api", port), limits=Limits(opening=1)) as proxy:
+    async with running(route("api", port), limits=Limits(opening=1, refused_hold=0.0)) as proxy:
         answers = await asyncio.gather(*(proxy.say(LAST) for _ in range(20)))
         assert all(answer.startswith(b"HTTP/1.1 502 ") for answer in answers)
 

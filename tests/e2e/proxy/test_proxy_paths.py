@@ -7,7 +7,7 @@ import socket
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 
 import pytest
-from support.http_proxy import BOUND, GET, LAST, OK, answering, backend, listening, route, running, stage
+from support.http_proxy import BOUND, GET, LAST, OK, UNHELD, answering, backend, listening, route, running, stage
 
 from devdns.core.routes import Target
 from devdns_proxy.limits import Limits
@@ -60,7 +60,7 @@ async def test_a_unix_socket_is_a_target(tmp_path):
     try:
         async with running(route("api", f"unix:{path}")) as proxy:
             assert (await proxy.say(LAST)).endswith(b"ok")
-        async with running(route("api", f"unix:{path}.gone")) as proxy:
+        async with running(route("api", f"unix:{path}.gone"), limits=UNHELD) as proxy:
             assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
     finally:
         server.close()

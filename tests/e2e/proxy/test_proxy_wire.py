@@ -585,7 +585,7 @@ STATES = [
 
 @pytest.mark.parametrize(("state", "status", "waits"), STATES)
 async def test_a_route_that_is_not_live_says_why(state, status, waits):
-    async with running(route("api", 1, state=state, reason="it is on a network of its own")) as proxy:
+    async with running(route("api", 1, state=state, reason="it is on a network of its own"), hold=0.0) as proxy:
         answer = await proxy.say(LAST)
         assert answer.startswith(b"HTTP/1.1 " + status)
         assert b"it is on a network of its own" in answer

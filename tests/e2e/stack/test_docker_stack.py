@@ -36,7 +36,7 @@ def gone(stack, host):
 
 
 def test_two_labelled_containers_answer_by_name(engine, stack):
-    api, web = engine.run("api-1", API), engine.run("web-1", {"dev.route": "web"})
+    api, web = engine.run("api-1", API), engine.run("web-1", {"dev.route": "web", "dev.hold": "0s"})
     assert stack.dig("api.dev.test") == stack.dig("web.dev.test") == ["127.0.0.1"]
     serves(stack, "api.dev.test", api)
     serves(stack, "web.dev.test", web)
@@ -84,7 +84,7 @@ def test_a_container_that_is_out_of_reach_says_what_to_add(engine, walled_off, s
 
 
 def test_a_second_claim_is_a_conflict_and_the_first_owner_keeps_the_name(engine, stack):
-    first = engine.run("first", API)
+    first = engine.run("first", {**API, "dev.hold": "0s"})
     serves(stack, "api.dev.test", first)
     second = engine.run("second", API)
     wait_until(lambda: stack.json("routes")["conflicts"], what="the conflict")

@@ -29,7 +29,7 @@ def net(tmp_path):
 @pytest.fixture
 def stack(net, tmp_path):
     routes = f"routes: {{local: {PORT}}}\n"
-    with Stack(tmp_path, routes, prefix=net.enter, DEVDNS_MDNS_ENABLED="true") as running_stack:
+    with Stack(tmp_path, routes, prefix=net.enter, DEVDNS_MDNS_ENABLED="true", DEVDNS_HOLD="300ms") as running_stack:
         yield running_stack
 
 
@@ -50,7 +50,7 @@ def test_a_service_published_by_avahi(net, stack, tmp_path):
         assert route["targets"] == [f"http://{ADDRESS}:{PORT}"]
         assert "My Shop" in route["origin"]
     wait_until(lambda: fetched(net, stack, "shop.dev.test") != PAGE, what="the end of shop.dev.test")
-    assert len(stack.json("routes")["routes"]) == 1
+    wait_until(lambda: len(stack.json("routes")["routes"]) == 1, what="the end of its hold")
 
 
 def test_a_service_published_by_zeroconf(net, stack):

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.browser import Keyboard, chromium, complaints, need_browser
+from support.keyboard import Keyboard, chromium, complaints, need_browser
 from support.cli import run
 from support.stack import open_folder
 from support.study_session import Session, planned, rows

@@ -10,7 +10,7 @@ import pytest
 from devdns.cli.main import COMMANDS, cli, main
 from devdns.core.config import KEYS
 
-READING = {"status", "routes", "explain", "open", "config check", "add", "rm", "study plan", "study score"}
+READING = {"status", "routes", "explain", "history", "open", "config check", "add", "rm", "study plan", "study score"}
 PATHS = {"config": "-c", "state_dir": "--state-dir"}
 
 

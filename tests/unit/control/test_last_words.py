@@ -1,11 +1,14 @@
 import asyncio
 
+from msgspec.structs import replace
 from support.waiting import until
 
 from devdns.control.last_words import LastWords
+from devdns.control.recall import Recall
 from devdns.control.sources import Sources
+from devdns.core.holding import down
 from devdns.core.names import Claim
-from devdns.core.routes import Route, Target
+from devdns.core.routes import Route, State, Target
 from devdns.core.sources import Statement, Trouble
 from devdns.core.store import RouteStore
 
@@ -59,10 +62,11 @@ class Told:
             yield await self.words.get()
 
 
-async def started(tmp_path, source, *routes):
+async def started(tmp_path, source, *routes, hold=0.0):
     await kept(tmp_path, "run", source, *routes)
     store, provider = RouteStore(), Told(source)
     sources = Sources(store, lambda _: None)
+    sources.recall = Recall(hold)
     sources.remember(LastWords("run", tmp_path))
     sources.start(provider)
     return store, provider, sources
@@ -85,7 +89,7 @@ async def test_until_a_source_speaks_its_last_words_are_in_force(tmp_path):
 
 
 async def test_a_gradual_source_may_say_its_routes_again_one_by_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("devdns.control.sources.SETTLED", 0.2)
+    monkeypatch.setattr("devdns.control.recall.SETTLED", 0.2)
     store, provider, sources = await started(tmp_path, "mdns", route("api", "mdns"), route("web", "mdns"))
     provider.words.put_nowait(Statement(()))
     await sources.spoken("mdns")
@@ -95,6 +99,33 @@ async def test_a_gradual_source_may_say_its_routes_again_one_by_one(tmp_path, mo
     assert names(store) == {"api", "web"}
     await until(lambda: names(store) == {"web"})
     assert names(store) == {"web"}
+    await sources.close()
+
+
+async def test_what_a_container_source_does_not_say_again_is_held_as_down(tmp_path):
+    store, provider, sources = await started(tmp_path, "docker", route("api"), route("web"), hold=0.3)
+    provider.words.put_nowait(Statement((route("web"),)))
+    await sources.spoken("docker")
+    api, web = (store.table.get(Claim(f"{name}.dev.test")) for name in ("api", "web"))
+    assert (api.state, api.targets, web.state) == (State.RESTARTING, route("api").targets, State.LIVE)
+    await until(lambda: names(store) == {"web"})
+    await sources.close()
+
+
+async def test_what_was_down_before_a_crash_is_held_on_and_not_for_ever(tmp_path):
+    fallen = down(route("api"), "container api stopped (exit code 137)")
+    store, _, sources = await started(tmp_path, "docker", fallen, route("web"), hold=0.2)
+    assert store.table.get(Claim("api.dev.test")) == fallen
+    await until(lambda: names(store) == {"web"})  # though its source has not spoken yet
+    await sources.close()
+
+
+async def test_a_container_that_was_renamed_meanwhile_has_its_name_at_once(tmp_path):
+    store, provider, sources = await started(tmp_path, "docker", route("api"), hold=15.0)
+    renamed = replace(route("api"), owner="better")
+    provider.words.put_nowait(Statement((renamed,)))
+    await sources.spoken("docker")
+    assert list(store.table) == [renamed]
     await sources.close()
 
 

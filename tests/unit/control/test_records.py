@@ -7,7 +7,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from devdns.control import files, processes
-from devdns.control.metrics import own, render
 
 
 @pytest.fixture(autouse=True)
@@ -61,14 +60,6 @@ def test_processes_are_told_with_their_memory(folder):
 
 def test_a_process_that_is_gone_has_no_memory():
     assert processes.resident(2**22 + 1) is None
-
-
-def test_metrics_are_prometheus_text_whatever_a_source_is_called():
-    text = render(own(3, 7, 1.5, {'file:/a"b\\c\nd': True, "docker": False}))
-    assert 'devdns_source_up{source="file:/a\\"b\\\\c\\nd"} 1\n' in text
-    assert 'devdns_source_up{source="docker"} 0\n' in text
-    assert "devdns_routes 3\n" in text
-    assert all(line.startswith(("#", "devdns_")) for line in text.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,15 @@ SETTINGS = [
     ("dns: {allow: [192.168.1.0/24, 10.0.0.1]}", {}, Config(dns=DnsConfig(allow=("192.168.1.0/24", "10.0.0.1/32")))),
     ("dns: {listen: '0.0.0.0:53', allow: 10.0.0.0/8}", {}, Config(dns=DnsConfig(listen=(("0.0.0.0", 53),), allow=("10.0.0.0/8",)))),
     ("http: {listen: ['[::1]:80', 127.0.0.1:0, 127.0.0.1:0]}", {}, Config(http=HttpConfig(listen=(("::1", 80), ("127.0.0.1", 0), ("127.0.0.1", 0))))),
+    ("http: {access_log: yes}", {}, Config(http=HttpConfig(access_log="access.log"))),
+    ("http: {access_log: '-'}", {}, Config(http=HttpConfig(access_log="-"))),
+    ("http: {access_log: /var/log/a.log}", {"DEVDNS_ACCESS_LOG": "off"}, Config()),
+    ("", {"DEVDNS_ACCESS_LOG": "logs/a.log"}, Config(http=HttpConfig(access_log="logs/a.log"))),
     ("http: {listen: 127.0.0.1:1}", {"DEVDNS_HTTP": "127.0.0.1:2,[::1]:2"}, Config(http=HttpConfig(listen=(("127.0.0.1", 2), ("::1", 2))))),
     ("https: {listen: [off]}", {"DEVDNS_HTTPS": "off"}, Config()),
     ("workers: 4", {"DEVDNS_WORKERS": "2"}, Config(workers=2)),
+    ("hold: 2m", {}, Config(hold=120.0)),
+    ("hold: 2m", {"DEVDNS_HOLD": "500ms"}, Config(hold=0.5)),
     ("workers: '3'", {"PATH": "/bin", "DEVDNS_UNKNOWN": "x"}, Config(workers=3)),
 ]  # fmt: skip
 
@@ -156,7 +162,7 @@ def test_times(hold, seconds):
 
 PROBLEMS = [
     ("zon: x", ["1: zon: unknown key - did you mean zone?"]),
-    ("frobnicate: x", ["1: frobnicate: unknown key - known are dns, docker, http, https, mdns, routes, tls, workers, zone, zones"]),
+    ("frobnicate: x", ["1: frobnicate: unknown key - known are dns, docker, hold, http, https, mdns, routes, tls, workers, zone, zones"]),
     ("docker: {host: []}", ["1: docker.host: unknown key - did you mean hosts?"]),
     ("docker:\n  hosts: nowhere", ["2: docker.hosts: 'nowhere' is not the URL of a Docker Engine - write it like unix:///var/run/docker.sock or tcp://127.0.0.1:2375"]),
     ("docker: [1]", ["1: docker: a list is not a mapping of keys to values - its keys are enabled, hosts, default_names"]),
@@ -215,7 +221,7 @@ PROBLEMS = [
     ("routes:\n  api: {target: 1, hold: soon, timeout: 0, health: x, host: 'a b', strip: perhaps}", [
         "2: routes.api.hold: 'soon' is not a time of at most a day - write it like 15s, 500ms or 1m",
         "2: routes.api.timeout: '0' is not a time above zero - write it like 60s",
-        "2: routes.api.health: 'x' is not a path to probe - write it like /healthz",
+        "2: routes.api.health: 'x' is not a path to probe - write it like /healthz, or tcp",
         "2: routes.api.host: 'a b' is not a host - write it like localhost:8000",
         "2: routes.api.strip: 'perhaps' is not true or false",
     ]),

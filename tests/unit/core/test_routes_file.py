@@ -21,6 +21,9 @@ LOCAL = Target("127.0.0.1", 5173)
         ({"target": 5173, "strip": True, "hold": 0.5, "timeout": 60}, (LOCAL,), Options(strip=True, hold=0.5, timeout=60.0)),
         ({"target": 5173, "strip": None, "host": None, "health": None, "hold": None}, (LOCAL,), Options()),
         ({"target": ["unix:/a"], "host": "LOCALHOST:80", "health": "/h?x=1"}, (Target("", 0, path="/a"),), Options(host="localhost:80", health="/h?x=1")),
+        ({"target": ["https://a.lan", 80], "verify": False}, (Target("a.lan", 443, "https", trust="never"), Target("127.0.0.1", 80)), Options(verify=False)),
+        ({"target": "https://localhost:1", "verify": "yes"}, (Target("localhost", 1, "https", trust="always"),), Options(verify=True)),
+        ({"verify": True, "ca": "/a/ca.pem", "target": "https://a.lan"}, (Target("a.lan", 443, "https", trust="/a/ca.pem"),), Options(verify=True, ca="/a/ca.pem")),
     ],
 )  # fmt: skip
 def test_values(value, targets, options):
@@ -40,6 +43,8 @@ def test_values(value, targets, options):
         ]),
         ({"target": 1, "strips": 1}, ["strips: unknown key - did you mean strip?"]),
         ({"target": 1, "hold": -1}, ["hold: '-1' is not a time of at most a day - write it like 15s, 500ms or 1m"]),
+        ({"target": 1, "ca": "ca.pem"}, ["ca: 'ca.pem' is not the absolute path of a file of CA certificates - write it like /home/me/ca.pem"]),
+        ({"target": 1, "ca": "/ca.pem", "verify": False}, ["has a ca and verify: false - keep one of them"]),
         ({"target": 1, "hold": {"a": 1}}, ["hold: a mapping is not a time"]),
     ],
 )  # fmt: skip

@@ -134,12 +134,14 @@ POOLS = [
     ([(1, State.LIVE), (2, State.LIVE)], (T1, T2), State.LIVE),
     ([(1, State.LIVE), (1, State.LIVE)], (T1,), State.LIVE),
     ([(1, State.UNHEALTHY), (2, State.LIVE), (3, State.STARTING)], (T2,), State.LIVE),
-    ([(1, State.RESTARTING), (2, State.UNREACHABLE)], (T1, T2), State.RESTARTING),
+    ([(1, State.UNREACHABLE), (2, State.RESTARTING)], (T2,), State.RESTARTING),
+    ([(1, State.RESTARTING), (2, State.STARTING), (1, State.UNHEALTHY)], (T2,), State.STARTING),
+    ([(1, State.RESTARTING), (2, State.RESTARTING)], (T1, T2), State.RESTARTING),
 ]
 
 
 @pytest.mark.parametrize(("members", "targets", "state"), POOLS)
-def test_a_pool_is_what_is_live_or_all(members, targets, state):
+def test_a_pool_is_what_is_in_the_best_state(members, targets, state):
     merged = pool(route("a", port=port, state=state) for port, state in members)
     assert (merged.targets, merged.state) == (targets, state)
 

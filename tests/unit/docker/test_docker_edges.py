@@ -13,7 +13,7 @@ from support.replay import replaying
 from devdns.core.routes import State, Target
 from devdns.core.settings import DockerConfig
 from devdns.core.sources import Statement
-from devdns.providers import docker_engine, docker_hosts, docker_stack
+from devdns.providers import docker_events, docker_hosts, docker_seek, docker_stack
 
 API = {"dev.route": "api"}
 
@@ -42,7 +42,7 @@ def box(name="api", labels=API, port=8000, **options):
 
 async def test_it_asks_for_nothing_but_what_it_may(replay, listening):
     replay.put(box(port=listening))
-    async with watching(replay.url) as heard:
+    async with watching(replay.url, hold=0) as heard:
         await heard.live("api")
         replay.put(box(port=listening, status="exited"), "die")
         await heard.gone("api")
@@ -110,7 +110,7 @@ async def test_events_that_end_are_trouble_and_the_routes_stay(replay, listening
 async def test_a_lost_event_is_made_up_for(replay, listening, monkeypatch):
     monkeypatch.setattr(docker_stack, "REVIEW", 0.05)
     replay.put(box(port=listening))
-    async with watching(replay.url) as heard:
+    async with watching(replay.url, hold=0) as heard:
         await heard.live("api")
         replay.put(box("new", {"dev.route": "new"}, port=listening))
         assert (await heard.live("new")).owner == "new"
@@ -119,7 +119,7 @@ async def test_a_lost_event_is_made_up_for(replay, listening, monkeypatch):
 
 
 async def test_an_app_that_never_listens_is_unreachable_in_the_end(replay, listening, monkeypatch):
-    monkeypatch.setattr(docker_stack, "PATIENCE", 0.05)
+    monkeypatch.setattr(docker_seek, "PATIENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as server:
         shut = server.getsockname()[1]
     replay.put(box(port=shut))
@@ -145,7 +145,7 @@ async def test_where_container_addresses_mean_nothing_they_are_not_tried(replay,
 
 
 async def test_a_burst_of_a_thousand_containers_is_right_in_the_end_and_cheap(replay, listening):
-    async with watching(replay.url) as heard:
+    async with watching(replay.url, hold=0) as heard:
         await heard.until(lambda: heard.words, "the first word")
         began, used = time.monotonic(), time.process_time()
         for number in range(1000):
@@ -178,7 +178,7 @@ async def test_one_change_among_a_thousand_containers_is_said_at_once(replay, li
 async def test_an_engine_on_a_tcp_port_of_this_machine(listening):
     with replaying() as replay:
         replay.put(box(port=listening))
-        async with watching(None, DOCKER_HOST=replay.url) as heard:
+        async with watching(None, hold=0, DOCKER_HOST=replay.url) as heard:
             assert (await heard.live("api")).source == "docker"
             replay.drop(box()["Id"])
             await heard.gone("api")
@@ -301,20 +301,20 @@ async def test_enabled_says_that_there_is_no_socket(tmp_path, place, monkeypatch
     ],
 )
 def test_which_container_an_event_is_about(event, name):
-    assert docker_engine.subject(event) == name
+    assert getattr(docker_events.parse_event(event), "id", "") == name
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_after_any_changes_it_knows_what_a_new_listing_says(replay, listening, seed):
     dice = random.Random(seed)
-    async with watching(replay.url) as heard:
+    async with watching(replay.url, hold=0) as heard:
         for _ in range(150):
             churn(replay, dice, listening)
             if dice.random() < 0.2:
                 await asyncio.sleep(0)
         replay.put(box("last", {"dev.route": "last"}, port=listening), "start")
         await heard.live("last")
-        async with watching(replay.url) as fresh:
+        async with watching(replay.url, hold=0) as fresh:
             await fresh.live("last")
             await heard.until(lambda: tables(heard) == tables(fresh), "both to agree")
         assert set(heard.refusals(quiet=True)) == set(fresh.refusals(quiet=True))

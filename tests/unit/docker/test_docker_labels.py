@@ -46,11 +46,12 @@ def test_every_option_is_read():
             "dev.host": "localhost:9000",
             "dev.scheme": "h2c",
             "dev.hold": "1500ms",
+            "dev.verify": "no",
             "dev.enable": "true",
         }
     )
     assert (wish.label, wish.port, wish.scheme) == ("dev.route", 8000, "h2c")
-    assert wish.options == Options(strip=True, host="localhost:9000", health="/healthz?full=1", hold=1.5)
+    assert wish.options == Options(strip=True, host="localhost:9000", health="/healthz?full=1", hold=1.5, verify=False)
 
 
 def test_a_family_has_what_it_says_and_else_what_the_plain_labels_say():
@@ -76,7 +77,12 @@ def test_a_family_has_what_it_says_and_else_what_the_plain_labels_say():
         ("dev.port", "65536", "label dev.port: '65536' is not a port from 1 to 65535", "write it like 8000"),
         ("dev.port", "٣", "label dev.port: '٣' is not a port from 1 to 65535", "write it like 8000"),
         ("dev.strip", "maybe", "label dev.strip: 'maybe' is not true or false", "write it like true"),
-        ("dev.health", "healthz", "label dev.health: 'healthz' is not a path to probe", "write it like /healthz"),
+        (
+            "dev.health",
+            "healthz",
+            "label dev.health: 'healthz' is not a path to probe",
+            "write it like /healthz, or tcp",
+        ),
         ("dev.host", "a b", "label dev.host: 'a b' is not a host", "write it like localhost:8000"),
         ("dev.scheme", "gopher", "label dev.scheme: 'gopher' is not one of http, https, h2c", "write it like http"),
         ("dev.hold", "soon", "label dev.hold: 'soon' is not a time of at most a day", "write it like 15s, 500ms or 1m"),
@@ -88,6 +94,17 @@ def test_a_wrong_value_is_refused_with_its_label_and_the_mend(label, value, reas
     (refusal,) = reading.refusals
     assert (refusal.origin, refusal.name) == (f"container box, label {label}", "api")
     assert (refusal.reason, refusal.hint, refusal.quiet) == (reason, hint, False)
+
+
+@pytest.mark.parametrize("key", ["dev.ca", "dev.ca.admin"])
+def test_no_label_chooses_a_file_of_this_host(key):
+    reading = read({"dev.route": "api", key: "/etc/shadow"}, "box", ZONES)
+    assert [str(wish.claim) for wish in reading.wishes] == ["api.dev.test"]
+    assert reading.wishes[0].options == Options()
+    (refusal,) = reading.refusals
+    assert refusal.reason == f"label {key} would name a file of this host"
+    assert "devdns.yml" in refusal.hint
+    assert "/etc/shadow" not in str(refusal)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """How a container's port is reached: knocks at real sockets."""
 
+import asyncio
 import socket
 import struct
 import threading
@@ -164,3 +165,19 @@ async def test_the_hosts_network_is_the_engines_machine():
 )
 def test_where_a_published_port_is_asked_for(place, ground, found):
     assert spot(place, ground) == found
+
+
+async def test_a_published_port_is_not_kept_waiting_for_addresses_known_to_be_out_of_reach():
+    with dropping() as inside, listening(greets) as port:
+        container = box(inside, NOBODY, published=[port])
+        first = asyncio.create_task(reach(container, inside, Ground(), beyond=True))
+        slow = asyncio.create_task(reach(container, inside, Ground()))
+        done, _ = await asyncio.wait({first, slow}, return_when=asyncio.FIRST_COMPLETED)
+        assert done == {first}
+        assert await first == await slow == Reach("127.0.0.1", port, open=True, published=True)
+
+
+async def test_an_own_address_that_answers_again_is_preferred_all_the_same():
+    with listening() as own, listening() as port:  # the published port takes its time to prove itself
+        found = await reach(box(own, "127.0.0.1", published=[port]), own, Ground(), beyond=True)
+    assert found == Reach("127.0.0.1", own, open=True)

@@ -229,3 +229,11 @@ def test_distance_is_symmetric_and_bounded(one, other):
 )
 def test_distance_counts_edits(one, other, edits):
     assert distance(one, other, 99) == edits
+
+
+def test_a_page_that_may_come_right_by_waiting_asks_again_by_itself():
+    problem = Problem(503, "It is restarting", retry_after=1, reload=True)
+    again = b'<meta http-equiv="refresh" content="1">'
+    assert again in render(problem, HTML)[2]
+    assert again not in render(problem, PLAIN)[2] + render(problem, JSON)[2]
+    assert again not in render(Problem(503, "It is restarting", retry_after=1), HTML)[2]

@@ -7,6 +7,7 @@ from devdns.core.figures import Family, Sample
 from devdns.core.frames import VERSION, Figures, FrameReader, Hello, Resync, Slice, TableView, encode
 from devdns.core.names import Claim
 from devdns.core.routes import Change, Route, Target
+from devdns.core.sightings import Sightings
 from devdns.process.link import Link
 
 HELLO = Hello(VERSION, "instance", Config())
@@ -113,4 +114,13 @@ async def test_figures_are_told_at_once_when_they_changed_and_on_every_new_line(
         writer.close()
         reader, writer = await control.accept()
         assert await reader.readexactly(len(encode(second))) == encode(second)
+        writer.close()
+
+
+async def test_sightings_go_up_the_same_line(tmp_path):
+    async with Control(tmp_path) as control, asyncio.timeout(BOUND):
+        control.link._words += (lambda: Sightings("proxy", life="x"),)
+        reader, writer = await control.accept()
+        both = encode(Figures("resolver", ())) + encode(Sightings("proxy", life="x"))
+        assert await reader.readexactly(len(both)) == both
         writer.close()
