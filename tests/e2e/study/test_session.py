@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.keyboard import Keyboard, chromium, complaints, need_browser
 from support.cli import run
+from support.keyboard import Keyboard, chromium, complaints, need_browser
 from support.stack import open_folder
 from support.study_session import Session, planned, rows
 from support.waiting import wait_until
