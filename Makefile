@@ -62,7 +62,7 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 lock:
 	@rm -rf .cache/lock && python=$$(sh .ci/python) && "$$python" -m venv .cache/lock
 	@.cache/lock/bin/python -m pip --quiet install --upgrade pip
-	@.cache/lock/bin/python -m pip --quiet install --editable . --group test
+	@.cache/lock/bin/python -m pip --quiet install --editable . --group test --group node
 	@{ echo "# Exact versions for make demo and make test; made anew by make lock."; \
 		.cache/lock/bin/python -m pip freeze --all --exclude-editable --exclude setuptools; } >$(LOCK)
 	@rm -rf .cache/lock

@@ -1,5 +1,6 @@
 """The rules that make a green run mean something: no skip under CI=true, exact versions, one test command."""
 
+import json
 import os
 import re
 import shutil
@@ -63,6 +64,14 @@ def test_every_library_we_name_has_its_exact_version():
     named = [*project["project"]["dependencies"], *project["dependency-groups"]["test"]]
     locked = {line.partition("==")[0].lower().replace("_", "-") for line in LOCK.read_text().splitlines()}
     assert {re.split(r"[^A-Za-z0-9_-]", line)[0] for line in named} <= locked
+
+
+def test_the_npm_packages_are_exact_and_name_no_place():
+    parts = ROOT / "tests" / "parts" / "node"
+    named = json.loads((parts / "package.json").read_text())["dependencies"]
+    locked = json.loads((parts / "package-lock.json").read_text())["packages"]
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in named} == named
+    assert [name for name, each in locked.items() if name and (not each.get("integrity") or "resolved" in each)] == []
 
 
 def test_every_program_is_named_once():

@@ -10,7 +10,7 @@ import pytest
 from support.foreign import services
 from support.foreign.services import process
 from support.http_proxy import route, running
-from support.node import MODULES, need_node, node
+from support.node import MODULES, NODE, need_node, node
 from support.parts import need
 from support.ports import free_port
 from support.stack import open_folder
@@ -18,10 +18,10 @@ from support.waiting import until
 
 SCRIPTS = Path(services.__file__).parent
 NAME = "api.dev.test"
-NODE = pytest.mark.parametrize("service", ["node"], indirect=True)
+BEFORE_NODE = pytest.mark.parametrize("service", ["node"], indirect=True)
 
 
-@NODE
+@BEFORE_NODE
 async def test_undici(service, proxy):
     before = len(service.noticed())
     seen = await asyncio.to_thread(node, SCRIPTS / "client.js", str(proxy.port), NAME)
@@ -55,7 +55,7 @@ async def curl(proxy, *arguments, path="/", body=b""):
     return (process.returncode or int(out[-3:])), out[:-3]
 
 
-@NODE
+@BEFORE_NODE
 async def test_curl(service, proxy):
     need("curl")
     big = bytes(range(256)) * 20_000
@@ -86,7 +86,7 @@ async def test_an_edit_reaches_the_page_of_a_vite_dev_server():
         (folder / "index.html").write_text(PAGE)
         (folder / "main.js").write_text(MODULE)
         (folder / "vite.config.mjs").write_text(SETTINGS.format(folder / "cache"))
-        vite = ["node", str(MODULES / "vite/bin/vite.js"), str(folder), "--port", str(port), "--strictPort"]
+        vite = [str(NODE), str(MODULES / "vite/bin/vite.js"), str(folder), "--port", str(port), "--strictPort"]
         with process(vite, port, folder / "vite.out"):  # as it comes: on ::1 only where that is what localhost means
             async with running(route("web", port)) as proxy:
                 arguments = (str(proxy.port), "web.dev.test", str(folder / "main.js"))

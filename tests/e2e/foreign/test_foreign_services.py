@@ -76,6 +76,19 @@ async def test_an_event_is_there_within_a_tenth_of_a_second_and_who_leaves_is_mi
 
 
 @SERVERS
+async def test_an_event_stream_does_not_hold_up_the_end_and_is_cut_visibly(service, proxy, monkeypatch):
+    monkeypatch.setattr("devdns_proxy.server.STREAM_GRACE", 0.05)
+    before = len(service.noticed())
+    async with await proxy.connect() as wire:
+        await wire.send(request(b"/events"))
+        await wire.until(b"data: ")
+        async with asyncio.timeout(BOUND / 2):
+            await proxy.proxy.drain(BOUND)
+        assert b"\r\n0\r\n" not in await wire.rest()
+    await until(lambda: service.noticed()[before:] == ["left /events"])
+
+
+@SERVERS
 async def test_a_slow_reader_holds_the_server_back(service, proxy):
     before, loop = len(service.noticed()), asyncio.get_running_loop()
     with socket.socket() as reader:

@@ -45,6 +45,10 @@ async def endless(request):
         LOG.append(f"left /endless {sent}")
 
 
+async def large(_):
+    return web.Response(body=bytes(1 << 19))
+
+
 async def cut(request):
     response = web.StreamResponse(headers={"Content-Length": "100"} if request.query_string == "sized" else {})
     await response.prepare(request)
@@ -91,6 +95,7 @@ def main():
     app.router.add_post("/echo", echo)
     app.router.add_get("/events", events)
     app.router.add_get("/endless", endless)
+    app.router.add_get("/large", large)
     app.router.add_get("/cut", cut)
     app.router.add_get("/status/{status}", empty)
     app.router.add_get("/ws", socket)

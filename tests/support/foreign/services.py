@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.node import MODULES, need_node
+from support.node import MODULES, NODE, need_node
 from support.parts import need
 from support.ports import free_port
 from support.waiting import wait_until
@@ -64,7 +64,7 @@ def command(name: str, port: int) -> list[str]:
         return [sys.executable, str(HERE / "service_aiohttp.py"), str(port)]
     if name == "node":
         need_node()
-        return ["node", str(HERE / "service.js"), str(port)]
+        return [str(NODE), str(HERE / "service.js"), str(port)]
     if name == "gunicorn":
         threads = ["-k", "gthread", "--threads", "8", "--no-control-socket"]
         return [sys.executable, "-m", "gunicorn", *threads, "-b", f"127.0.0.1:{port}", "service_wsgi:app"]

@@ -16,6 +16,11 @@ from devdns.core.routes import Options, State, Target, parse_target
 from devdns.core.sources import Statement
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # control writes its history where it stands
+
+
 class Server:
     """Answers each connection with `answer`, None for silence; counts them and keeps the heads."""
 

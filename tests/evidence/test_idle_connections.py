@@ -1,4 +1,4 @@
-"""10,000 WebSockets that say nothing: what each costs the proxies in memory, and that all of them are still there."""
+"""10,000 connections that say nothing, WebSockets and others: what each costs the proxies in memory, and that others are still served."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import sys
 
 import pytest
 from support.foreign import idle
+from support.load import Load, fetch
 from support.processes import descriptors, resident
+from support.services import Service
 from support.stack import Stack, open_folder
 from support.waiting import until
 
@@ -69,6 +71,13 @@ async def opened(address, count: int) -> list[Socket]:
     return sockets
 
 
+def raised() -> int:
+    """How many files this process and those that it starts may have, now that the limit is raised."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
 async def closed(sockets: list[Socket], pids: list[int], before: int) -> None:
     for each in sockets:
         each.transport.close()
@@ -77,9 +86,7 @@ async def closed(sockets: list[Socket], pids: list[int], before: int) -> None:
 
 @pytest.mark.timeout(300)
 async def test_what_each_of_10_000_idle_websockets_costs():
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    workers = 1 if hard > 2 * MANY + 500 else 2  # a tunnel takes two descriptors
+    workers = 1 if raised() > 2 * MANY + 500 else 2  # a tunnel takes two descriptors
     with (
         open_folder() as folder,
         service() as port,
@@ -108,3 +115,49 @@ async def test_what_each_of_10_000_idle_websockets_costs():
     assert each < EACH
     assert spoken < EACH
     assert again < 2 * each * MANY  # what is kept is used again, as far as the kernel shares alike
+
+
+class Kept(Socket):
+    """A client that asks once and keeps its connection."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+        transport.write(b"GET / HTTP/1.1\r\nHost: nothing.dev.test\r\n\r\n")
+
+    def data_received(self, _):
+        if not self.opened.done():
+            self.opened.set_result(None)
+
+
+async def kept(address, count: int) -> list[Kept]:
+    """Idle connections from a dozen addresses, none of which reaches its limit."""
+    loop, sockets = asyncio.get_running_loop(), []
+    for start in range(0, count, AT_ONCE):
+        sources = [(f"127.0.0.{2 + number % 12}", 0) for number in range(start, start + AT_ONCE)]
+        made = await asyncio.gather(*(loop.create_connection(Kept, *address, local_addr=source) for source in sources))
+        await asyncio.gather(*(each.opened for _, each in made))
+        sockets += [each for _, each in made]
+    return sockets
+
+
+@pytest.mark.timeout(300)
+async def test_a_healthy_client_beside_10_000_idle_ones():
+    raised()
+    with open_folder() as folder, Service() as sample, Stack(folder, f"routes: {{api: {sample.port}}}\n") as stack:
+        pids = [stack.pid("proxy-1")]
+        empty, before = descriptors(pids[0]), resident(pids[0])
+        address = stack.http
+        sockets = await kept(stack.http, MANY)
+        there = descriptors(pids[0]) - empty
+        async with Load(100, lambda: fetch(address, "api.dev.test", sample.nonce)) as healthy:
+            await until(lambda: len(healthy.rows) >= 1_000, bound=60)
+        each = (resident(pids[0]) - before) / MANY
+        await closed(sockets, pids, empty)
+    late = sorted(took for _, _, took in healthy.rows)[len(healthy.rows) * 99 // 100]
+    print(
+        f"\n{there} idle connections: {each / 1000:.1f} KB each, healthy p99 {late * 1000:.1f} ms of {len(healthy.rows)}"
+    )
+    assert there >= MANY
+    assert each < EACH
+    assert healthy.failed == {}
+    assert late < 1.0
