@@ -43,6 +43,7 @@ e2e: $(VENV)/test.stamp
 # Foreign programs for the tests; where they cannot be had the tests skip, which under CI=true is a failure.
 parts: $(VENV)/test.stamp
 	@sh .ci/packages $$(sed -e 's/[ #].*//' tests/parts/packages.txt)
+	@sh .ci/node
 
 $(VENV)/run.stamp: pyproject.toml $(LOCK)
 	@python=$$(sh .ci/python) && { $(PYTHON_BIN) -c '' 2>/dev/null || \
@@ -61,7 +62,7 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 lock:
 	@rm -rf .cache/lock && python=$$(sh .ci/python) && "$$python" -m venv .cache/lock
 	@.cache/lock/bin/python -m pip --quiet install --upgrade pip
-	@.cache/lock/bin/python -m pip --quiet install --editable . --group test
+	@.cache/lock/bin/python -m pip --quiet install --editable . --group test --group node
 	@{ echo "# Exact versions for make demo and make test; made anew by make lock."; \
 		.cache/lock/bin/python -m pip freeze --all --exclude-editable --exclude setuptools; } >$(LOCK)
 	@rm -rf .cache/lock

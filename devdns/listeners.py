@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,17 @@ class Listeners:
 
     def named(self, *names: str) -> list[socket.socket]:
         return [sock for name, sock in self.sockets if name in names]
+
+    def spread(self, name: str, count: int) -> list[list[tuple[str, socket.socket]]]:
+        """What each of `count` processes is given of the listeners `name`: one of its own at each address.
+
+        The kernel spreads connections over them. With one for all, whichever process wakes first takes all that a burst brings.
+        """
+        found = self.named(name)
+        spread = [found] + [[_beside(sock) for sock in found] for _ in range(count - 1)]
+        first = set(found)
+        self.sockets += [(name, sock) for each in spread for sock in each if sock not in first]
+        return [[(name, sock) for sock in each] for each in spread]
 
     def close(self) -> None:
         for _, sock in self.sockets:
@@ -125,6 +137,28 @@ def bind_tcp(host: str, port: int, device: str = "") -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _beside(sock: socket.socket) -> socket.socket:
+    """Another listener at the address of `sock`; that one itself where the kernel does not spread connections.
+
+    That others may be bound beside it is set now and not before: until then the address was ours alone or refused.
+    """
+    if sys.platform != "linux":
+        return sock
+    other = socket.socket(sock.family, socket.SOCK_STREAM)
+    try:
+        for each in (sock, other):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _v6_only(other)
+        other.bind(sock.getsockname())
+        other.listen(BACKLOG)
+        other.setblocking(False)
+    except BaseException:
+        other.close()
+        raise
+    return other
 
 
 def bind_udp(host: str, port: int) -> socket.socket:

@@ -137,8 +137,8 @@ class Supervisor:
 
     def _start_all(self) -> None:
         dns = [each for each in self._listeners.sockets if each[0].startswith("dns")]
-        http = [each for each in self._listeners.sockets if each[0] == "http"]
-        proxies = [Child(f"proxy-{number}", http) for number in range(1, self._plan.workers + 1)]
+        http = self._listeners.spread("http", self._plan.workers)
+        proxies = [Child(f"proxy-{number}", each) for number, each in enumerate(http, 1)]
         self._children = [Child("control", self._unix), Child("resolver", dns), *proxies]
         for child in self._children:
             self._start(child)

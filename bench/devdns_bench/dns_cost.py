@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from devdns_bench.ports import free_port
+
 ZONE = "dev.test"
 NAMES = 200
 START = 20.0
@@ -96,14 +98,6 @@ SERVERS: dict[str, Callable[[Path, int], contextlib.AbstractContextManager[Conte
     "dnsmasq": dnsmasq,
     "unbound": unbound,
 }
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has now."""
-    with socket.socket() as tcp:
-        tcp.bind(("127.0.0.1", 0))
-        port: int = tcp.getsockname()[1]
-        return port
 
 
 def said(*command: str) -> str:

@@ -29,6 +29,7 @@ from devdns_bench.probe_wire import BrokenError, Connection, Place
 #: How many kept connections are in turn, like a browser's six to one host.
 KEPT = 6
 PATIENCE = 5.0
+MOST_DETAIL = 300  # bytes of what says why
 METHODS = ("GET", "GET", "POST", "POST")  # in turn, beside new, kept, new, kept
 
 
@@ -177,6 +178,8 @@ class Request:
         answer = await connection.ask(self._bytes(keep=keep))
         self.status = answer.status
         self.outcome, self.backend = judge(answer.status, answer.body, self.nonce, expected)
+        if self.outcome.startswith("http"):
+            self.detail = " ".join(answer.body[:MOST_DETAIL].decode("latin-1").split())
         return answer.keeps and keep
 
     def broken(self, error: BrokenError) -> None:

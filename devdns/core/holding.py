@@ -49,16 +49,21 @@ class Holding:
         """The routes held under one key."""
         return tuple(each.route for each in self._held.get(key, ()))
 
-    def routes(self, now: float, spoken_for: Container[str] = ()) -> Mapping[str, tuple[Route, ...]]:
-        """The routes still held, by key, but for owners that somebody else speaks for. What ran out is forgotten."""
-        for key in [key for key, held in self._held.items() if any(each.until <= now for each in held)]:
-            self._held[key] = [each for each in self._held[key] if each.until > now]
-            if not self._held[key]:
+    def routes(self, now: float) -> Mapping[str, tuple[Route, ...]]:
+        """The routes still held, by key. What ran out is forgotten."""
+        for key, held in list(self._held.items()):
+            left = [each for each in held if each.until > now]
+            if left:
+                self._held[key] = left
+            else:
                 del self._held[key]
-        return {
-            key: tuple(each.route for each in held if each.route.owner not in spoken_for)
-            for key, held in self._held.items()
-        }
+        return {key: self.of(key) for key in self._held}
+
+    def yield_to(self, owners: Container[str]) -> None:
+        """Forgets what belongs to owners that have another service up."""
+        for key, held in list(self._held.items()):
+            if all(each.route.owner in owners for each in held):
+                del self._held[key]
 
     def due(self) -> float | None:
         """When the next hold is over; None when nothing is held."""

@@ -22,6 +22,8 @@ from devdns.providers.docker_stack import Stack
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
+#: While requests may wait for what the engine took with it.
+AWAITED_PAUSE = 0.1
 
 
 class DockerProvider:
@@ -70,7 +72,7 @@ class DockerProvider:
                     said = trouble
                     yield trouble
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, AWAITED_PAUSE if len(self._memory.holding) else LONGEST_PAUSE)
 
     def _is_expected(self, at: Endpoint) -> bool:
         """Whether somebody asked for this engine, or it is there."""

@@ -55,6 +55,7 @@ class Engine:
         self._client: docker.APIClient | None = None
         self._stream: Any = None
         self._closed = False
+        self._over: EngineLost | None = None
 
     async def connect(self) -> None:
         """Subscribes to events; what is listed after this misses nothing. Raises `EngineLost`."""
@@ -73,7 +74,11 @@ class Engine:
         self._closed = True
         if self._stream is not None:
             _cut(self._stream)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        threading.Thread(target=self._leave, name="docker leave", daemon=True).start()
+
+    def _leave(self) -> None:
+        """Closes the connections once the last call is back from them: the library would leave open what is in use."""
+        self._pool.shutdown(cancel_futures=True)
         if self._client is not None:
             self._client.close()
 
@@ -84,6 +89,8 @@ class Engine:
             raise lost(error, self.endpoint) from None
 
     def _open(self) -> docker.APIClient:
+        if self._over is not None:
+            raise self._over
         if self._client is None:
             raise EngineLost(f"{self.endpoint.url} is not connected")
         return self._client
@@ -122,6 +129,7 @@ class Engine:
                     self._tell(self._heard, concerns)
         except FOREIGN as error:
             why = lost(error, self.endpoint)
+        self._over = why  # what is asked from here on would only leave a socket open that the library cannot connect
         response.close()
         self._tell(self._ended, why)
 

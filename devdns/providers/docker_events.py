@@ -15,15 +15,14 @@ from devdns.providers.docker_container import WORD
 
 #: Events of a container that change nothing of it that we keep; health checks make exec_* all the time.
 IDLE = ("exec_", "attach", "detach", "top", "resize", "export", "archive-path", "extract-to-dir", "commit", "create")
-#: Signals that end a service unless it ignores them: HUP, USR1 and the like are its own business.
-ENDING = {"2": "SIGINT", "3": "SIGQUIT", "15": "SIGTERM"}
-KILL = "9"
+#: Signals that end a service, unless it ignores them: HUP, USR1 and the like are its own business.
+ENDING = {"2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM"}
 
 
 class Event(Struct, frozen=True):
     """One event of a container. `downfall` says in words that its service goes down with it; empty when it does not.
 
-    A `doubtful` one may be survived: a signal that the service can ignore.
+    A `doubtful` one is a signal: the engine says that it runs for a while yet, and the service may ignore it for good.
     """
 
     id: str
@@ -54,12 +53,10 @@ def parse_event(event: Mapping[str, Any]) -> Event | None:
 
 
 def _kill(name: str, said: Mapping[str, Any]) -> Event | None:
-    """A signal: the last one, one that ends most services, or none of our business."""
-    signal = str(said.get("signal") or "")
+    """A signal that ends most services, or none of our business."""
+    signal = ENDING.get(str(said.get("signal") or ""))
     what = f"container {shown(said.get('name'))} is being stopped"
-    if signal == KILL:
-        return Event(name, "kill", what)
-    return Event(name, f"kill ({ENDING[signal]})", what, doubtful=True) if signal in ENDING else None
+    return Event(name, f"kill ({signal})", what, doubtful=True) if signal else None
 
 
 def _downfall(action: str, said: Mapping[str, Any]) -> str:

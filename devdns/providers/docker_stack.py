@@ -144,13 +144,16 @@ class Stack:
     def _statement(self) -> Statement:
         """Oldest container first: among equal claims of one source the first one wins."""
         every = sorted(self._seen.values(), key=lambda seen: (seen.container.started, seen.container.id))
+        holding = self._memory.holding
         self._memory.inherit(self._up())
-        held = self._memory.holding.routes(self._clock())
+        held = holding.routes(self._clock())
         up = {seen.container.id: seen for seen in every if seen.is_there and seen.container.id not in held}
         self._memory.last = {name: seen.routes for name, seen in up.items() if seen.routes}
-        speaking = {seen.container.owner for seen in up.values()}
-        down = [route for route in chain.from_iterable(held.values()) if route.owner not in speaking]
-        routes = (*down, *chain.from_iterable(seen.routes for seen in up.values()))
+        holding.yield_to({seen.container.owner for seen in up.values()})
+        routes = (
+            *chain.from_iterable(map(holding.of, held)),
+            *chain.from_iterable(seen.routes for seen in up.values()),
+        )
         refusals = (*chain.from_iterable(seen.plan.refusals for seen in every), *self._mute.values())
         return Statement(routes, refusals, causes=self._causes.told(self._owner))
 

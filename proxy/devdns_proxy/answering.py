@@ -35,10 +35,12 @@ READY, BUSY, LINGER, GONE = range(4)
 class Answering(asyncio.Protocol):
     """What is public is for `Upstream`, `join` and the clock in `Context`.
 
-    `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection. `deadline`: when
+    `plain`: the response may be written as it is, to an HTTP/1.1 client that keeps its connection; `parting`: the same for one
+    that does not. `deadline`: when
     `expire` is called. `paused`: the client does not keep up. `received` and `sent` are bytes of the connection so far.
-    `_begun` is the status of the response that has begun, else 0. `_body` is what is still to come of the request's body,
-    None when it is whole.
+    `_found`: the event loop has found what is being read just now. `_begun` is the status of the response that has begun, else 0.
+    `_body` is what is still to come of the request's body, None when it is whole. `follows`: the response that has begun is an
+    event stream.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class Answering(asyncio.Protocol):
         "_block",
         "_body",
         "_context",
+        "_found",
         "_held",
         "_keep",
         "_left",
@@ -64,9 +67,11 @@ class Answering(asyncio.Protocol):
         "_told",
         "_upstream",
         "deadline",
+        "follows",
         "meaning",
         "method",
         "minor",
+        "parting",
         "paused",
         "plain",
         "received",
@@ -93,13 +98,14 @@ class Answering(asyncio.Protocol):
         self.received = self.sent = 0
         self._told = (0, 0)
         self._keep = True
-        self._left = False
+        self._found = self._left = False
         self._reading = True
         self._partner: Upstream | None = None
         self._block = self._target = self._own_id = b""
         self.method = self.minor = b""
         self.paused = False
-        self.plain = False
+        self.plain = self.parting = False
+        self.follows = False
         self.deadline = context.now + context.limits.head_time
 
     # What the connection does; see `Client`
@@ -140,6 +146,10 @@ class Answering(asyncio.Protocol):
         """True when the connection can carry another request after this one."""
         return self.meaning.keep and self._body is None and not self._context.draining
 
+    def streams(self) -> bool:
+        """True when an event stream is on its way to the client."""
+        return self._state == BUSY and bool(self._begun) and self.follows
+
     def sent_whole(self) -> bool:
         """True when the service has been sent the whole request."""
         return self._body is None
@@ -168,8 +178,7 @@ class Answering(asyncio.Protocol):
         self.deadline = self._context.now + self._context.limits.idle_time
         if self._held or self._left or not self._reading:
             self._proceed()
-        elif upstream.plain:
-            upstream.turn = self._context.this_turn()
+        else:
             self._partner = upstream
 
     def truncate(self) -> None:

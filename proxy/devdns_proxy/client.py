@@ -20,13 +20,13 @@ import structlog
 from devdns_proxy import refusals
 from devdns_proxy.answering import BUSY, LINGER, READY
 from devdns_proxy.context import Context
-from devdns_proxy.exchange import Exchange
 from devdns_proxy.fields import BARE, HeadRefused
 from devdns_proxy.framing import Chunked, Sized
 from devdns_proxy.heads import REQUEST_LINE, Meaning, form, read_block, refuse_line
 from devdns_proxy.memo import ENTRY_BYTES
 from devdns_proxy.problems import Problem
 from devdns_proxy.rendering import rendered
+from devdns_proxy.repeating import Repeating
 from devdns_proxy.tunnel import half_close
 
 log = structlog.get_logger()
@@ -38,16 +38,14 @@ EMPTY_LINES = re.compile(rb"(?:\r\n)++")
 MAX_RECALL = 2 * ENTRY_BYTES
 
 
-class Client(Exchange):
+class Client(Repeating):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_again", "_epoch", "_scanned", "_stem", "_table", "_unsent", "_where")
+    __slots__ = ("_scanned", "_unsent", "_where")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._epoch: object = None
         self._scanned = 0
-        self._again = b""
         self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,6 +64,7 @@ class Client(Exchange):
         self.received += len(data)
         if self._state == LINGER:
             return
+        self._found = True
         try:
             if data == self._again and self._repeat():
                 return
@@ -80,6 +79,8 @@ class Client(Exchange):
         except Exception:  # the edge of a connection: whatever it was, the client gets an answer
             log.exception("request failed")
             self.crash()
+        finally:
+            self._found = False
 
     def eof_received(self) -> bool:
         """The client sends no more. It may have left, or wait for its answers: with a whole request it gets a moment for those."""
@@ -105,7 +106,6 @@ class Client(Exchange):
 
     def resume_writing(self) -> None:
         self.paused = False
-        self._partner = None
         self.deadline = self._context.now + self._patience()
         if self._upstream is not None:
             self._upstream.transport.resume_reading()
@@ -141,9 +141,11 @@ class Client(Exchange):
         try:
             while self._held and self._state == READY and not self.paused:
                 data = self._held
-                line = REQUEST_LINE.match(data)
-                if line is not None and not self._scanned and len(data) <= MAX_RECALL and self._recall(line, data):
-                    continue
+                line, block = REQUEST_LINE.match(data), b""
+                if line is not None and not self._scanned and len(data) <= MAX_RECALL:
+                    block = data[line.end() :]
+                    if self._recall(line, block, data):
+                        continue
                 found = HEAD_END.search(data, self._scanned)
                 if found is None:
                     self._wait_for_head()
@@ -152,7 +154,7 @@ class Client(Exchange):
                 if line is None or line.end() > self._context.limits.request_line:
                     self._skip_or_refuse(data, found.end())
                 else:
-                    self._read_head(line, data, found.end())
+                    self._read_head(line, data, found.end(), block)
         except HeadRefused as refused:
             self._refuse(refusals.refused_head(refused))
 
@@ -179,10 +181,10 @@ class Client(Exchange):
         if end - max(line, 0) > limits.request_head:
             raise HeadRefused(431, f"the header block is over {limits.request_head} bytes")
 
-    def _recall(self, line: re.Match[bytes], data: bytes) -> bool:
+    def _recall(self, line: re.Match[bytes], block: bytes, data: bytes) -> bool:
         """Takes `data` for a request whose field block is remembered, and nothing after it; False when it is not.
 
-        This is safe, and needs no search for the end of the head: what is in the memo is the block up to its first empty line,
+        `block` is all of it after the request line. This is safe, and needs no search for the end of the head: what is in the memo is the block up to its first empty line,
         so data that equals it ends there too; everything else its meaning depends on is in the key; and the request line
         has just passed the check that every request line passes. Heads that carry more than a plain request (absolute
         form, CONNECT, Upgrade, Expect, a body) are never put in, so they are never found. The same holds for the last one that this
@@ -190,7 +192,6 @@ class Client(Exchange):
         """
         context = self._context
         method, target, minor = line.groups()
-        block = data[line.end() :]
         if target[0] != SLASH or line.end() > context.limits.request_line:
             return False
         again = False
@@ -207,56 +208,15 @@ class Client(Exchange):
             self._learn(data)
         return True
 
-    def _learn(self, data: bytes) -> None:
-        """Remembers the request in hand as one that may come again on this connection; it has come twice."""
-        route = self._route
-        if (
-            self.plain
-            and self.method == b"GET"
-            and route is not None
-            and self._upstream is not None
-            and self._own_id
-            and len(route.targets) == 1
-            and route.options.timeout is None
-        ):
-            self._again, self._table, self._stem = data, self._context.view.table, self._head[: -len(self._own_id) - 2]
-
-    def _repeat(self) -> bool:
-        """Takes `data` that equals the last request for the same again; False when anything is not as it was then.
-
-        This is safe because all that was made of those bytes is still here and still holds: what they mean while the epoch
-        lasts, the route while the table does. A request in between would have cleared `_again`. Only the request id is new.
-        """
-        context, upstream = self._context, self._partner
-        if (
-            upstream is None
-            or self._state != READY
-            or self._held
-            or self._epoch is not context.epoch
-            or self._table is not context.view.table
-            or context.hello is not context.view.hello
-            or context.draining
-            or not context.pool.retake(upstream, self)
-        ):
-            return False
-        self._since = monotonic()
-        self._state, self._begun, self._retries, self._partner = BUSY, 0, 0, None
-        self._upstream = upstream
-        self.deadline = context.now + context.limits.reply_time
-        self._own_id = own_id = context.request_id()
-        self._head = head = b"%b%b\r\n" % (self._stem, own_id)
-        context.counters.reused += 1
-        upstream.resume(self)
-        upstream.transport.write(head)
-        return True
-
-    def _read_head(self, line: re.Match[bytes], data: bytes, end: int) -> None:
-        """Reads the head `data[:end]`; what follows waits, or is its body."""
+    def _read_head(self, line: re.Match[bytes], data: bytes, end: int, unknown: bytes) -> None:
+        """Reads the head `data[:end]`; what follows waits, or is its body. `unknown` is a block that was not remembered."""
         self._check_sizes(data, end)
-        context, block = self._context, data[line.end() : end]
+        context, meaning = self._context, None
         method, target, minor = line.groups()
+        block = unknown if end == len(data) and unknown else data[line.end() : end]
         key = (self._where, method, minor, block)
-        meaning = context.heads.get(key) if target[0] == SLASH else None
+        if block is not unknown and target[0] == SLASH:
+            meaning = context.heads.get(key)
         if meaning is None:
             meaning = read_block(block, minor, context.origin(self._address))
             sent = form(method, target, meaning.authority)
@@ -285,13 +245,8 @@ class Client(Exchange):
         self._state, self._begun, self._retries, self._route, self._own_id = BUSY, 0, 0, None, b""
         self._since = monotonic()
         self._body = Chunked() if meaning.chunked else Sized(meaning.length) if meaning.length else None
-        self.plain = (
-            meaning.keep
-            and self._body is None
-            and self.minor == b"1"
-            and self.method != b"HEAD"
-            and not context.draining
-        )
+        plain = self._body is None and self.minor == b"1" and self.method != b"HEAD" and not context.draining
+        self.plain, self.parting = plain and meaning.keep, plain and not meaning.keep
         self.deadline = context.now + context.limits.reply_time
         self._dispatch()
 
@@ -385,7 +340,7 @@ class Client(Exchange):
         self._context.crowds.leave(self, self._address)
 
     def retire(self) -> None:
-        self.plain = False
+        self.plain = self.parting = False
         if self._state == READY:
             self.transport.close()
         elif self._place is not None:

@@ -116,6 +116,13 @@ class Context:
         if self.draining and not self.clients and not self.tunnels:
             self.empty.set()
 
+    def end_streams(self) -> None:
+        """Closes tunnels and event streams, when what was written has gone out: they never end by themselves."""
+        for end in list(self.tunnels):
+            end.transport.close()
+        for client in [client for client in self.clients if client.streams()]:
+            client.transport.close()
+
     def _tick(self) -> None:
         self._set_clock()
         for client in [client for client in self.clients if client.deadline <= self.now]:

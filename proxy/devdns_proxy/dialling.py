@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 LOCAL = ("127.0.0.1", "localhost")
 SCHEMES = ("http", "https")
 FULL_PAUSE = 0.01
-#: What passes by itself where a service, its container or its network is starting anew.
+#: What passes by itself where a service, its container or its network is starting anew. ENOTCONN: it accepted and reset at once.
 PASSING = frozenset((
     errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN,
-    errno.ETIMEDOUT, errno.ENOENT,
+    errno.ETIMEDOUT, errno.ENOENT, errno.ENOTCONN, errno.EPIPE,
 ))  # fmt: skip
 NAT64 = IPv6Network("64:ff9b::/96")
 

@@ -53,21 +53,9 @@ class Exchange(Waiting):
         if route.options.timeout is not None:
             self.deadline = context.now + route.options.timeout
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
-        partner, self._partner = self._partner, None
         upstream = None
         if not fresh:
-            if (
-                partner is not None
-                and partner.target is target
-                and self._repeatable()
-                and context.pool.retake(partner, self)
-            ):
-                context.counters.reused += 1
-                self._upstream = partner
-                partner.resume(self)
-                partner.transport.write(self._head)
-                return
-            upstream = context.pool.take(target)
+            upstream = context.pool.take(target, looked=self._found and self._repeatable())
         if upstream is None:
             self._tried, self._tries = [], 0
             self._wait(target)

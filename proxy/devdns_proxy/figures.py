@@ -7,6 +7,7 @@ from itertools import accumulate, islice
 
 from devdns.core.figures import REQUESTS, Family, Label, Sample
 from devdns_proxy.counters import BOUNDS, NO_ROUTE, Counters, Tally
+from devdns_proxy.pool import Pool
 
 #: What `devdns.core.figures` admits to one family, and to one label.
 MAX_SAMPLES = 2_000
@@ -46,6 +47,15 @@ def families(counters: Counters) -> tuple[Family, ...]:
         _one("devdns_upstream_dials_total", "counter", "Connections to services begun.", counters.dials),
         _one("devdns_upstream_reused_total", "counter", "Requests that found an idle connection.", counters.reused),
         _one("devdns_upstream_waited_total", "counter", "Requests that waited for a connection.", counters.waited),
+    )
+
+
+def of_pool(pool: Pool) -> tuple[Family, ...]:
+    """How connections to services are used now."""
+    return (
+        _one("devdns_upstream_open", "gauge", "Connections to services, tunnels not.", pool.open),
+        _one("devdns_upstream_idle", "gauge", "Of these, those that wait for a request.", len(pool)),
+        _one("devdns_upstream_waiting", "gauge", "Requests that wait for a connection.", pool.waiting),
     )
 
 

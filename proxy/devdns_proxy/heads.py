@@ -7,12 +7,13 @@ target, request id) stays outside. Anything that two parsers could read in two w
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from msgspec import Struct
 
 from devdns.core.names import parse_authority
-from devdns_proxy.fields import DIGITS, FORWARDED_PREFIX, HOP_BY_HOP, LINE, TOKEN, HeadRefused, options, without
+from devdns_proxy.fields import DIGITS, TOKEN, HeadRefused, options, without
+from devdns_proxy.kinds import HOP, KEPT, KINDS, MAX_LINES, MAX_REMEMBERED, SPECIAL, Shape, kind_of, sort
+from devdns_proxy.memo import Memo
 from devdns_proxy.places import Origin, place_of
 
 #: No `#` in a target: a fragment is the client's (RFC 9110 section 7.1), and where services see one they cut there or do not.
@@ -20,10 +21,8 @@ REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,64}+) ([\x21\x22\x24-\x7e\x80-\x
 OTHER_VERSION = re.compile(TOKEN + rb"{1,64}+ [\x21\x22\x24-\x7e\x80-\xff]++ HTTP/[0-9]\.[0-9]\r\n")
 ABSOLUTE = re.compile(rb"(?i:http)://([^/?#@]+)([/?][\x21-\x7e\x80-\xff]*)?")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-HOP = b"devdns-hop"
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))  # RFC 9110 section 9.2.2
 
-SPECIAL = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"forwarded", b"x-request-id", b"x-real-ip", HOP}
 NEVER_NOMINATED = SPECIAL | {b"close"}
 
 
@@ -91,9 +90,50 @@ def _defaulted(host: str, port: int | None) -> tuple[str, int]:
     return host, 80 if port is None else port
 
 
+class Outline(Struct, frozen=True, gc=False):
+    """What a block means but for the lines that pass through: those at `others` (the last first) do not, `tail` is ours.
+
+    Safe because it is remembered under all that it depends on: the lines that are read, by their bytes and places, the minor
+    version and the origin. A block whose passing lines are read too (named by Connection, or beside Upgrade) has none.
+    """
+
+    meaning: Meaning
+    others: tuple[int, ...]
+    tail: bytes
+
+    def filled(self, lines: list[bytes]) -> Meaning:
+        """The meaning with these lines, which are used up."""
+        for at in self.others:
+            del lines[at]
+        lines.append(self.tail)
+        same, fields = self.meaning, b"\r\n".join(lines)
+        return Meaning(same.host, same.authority, fields, same.request_id, same.keep, same.own, same.loop)
+
+
+OUTLINES: Memo[tuple[Shape, bytes, Origin], Outline] = Memo()
+
+
 def read_block(block: bytes, minor: bytes, origin: Origin) -> Meaning:
     """The meaning of a field block (with its closing empty line) of an HTTP/1.`minor` request; raises `HeadRefused`."""
-    kept, special = _sort(block)
+    if not block.endswith(b"\r\n\r\n"):
+        raise HeadRefused(400, "a request needs exactly one Host field")  # the block holds no line at all
+    lines = block[:-4].split(b"\r\n")
+    if len(block) > MAX_REMEMBERED or len(lines) > MAX_LINES:
+        return _read(lines, tuple(map(kind_of, lines)), minor, origin)[0]
+    shape = tuple(map(KINDS.__getitem__, lines))
+    outline = OUTLINES.get((shape, minor, origin))
+    if outline is not None:
+        return outline.filled(lines)
+    meaning, tail = _read(lines, shape, minor, origin)
+    if tail is not None:
+        others = tuple(at for at in reversed(range(len(shape))) if shape[at] is not KEPT)
+        OUTLINES.put((shape, minor, origin), len(block), Outline(meaning, others, tail))
+    return meaning
+
+
+def _read(lines: list[bytes], shape: Shape, minor: bytes, origin: Origin) -> tuple[Meaning, bytes | None]:
+    """The meaning of lines of these kinds, and the lines of ours at its end where they and the meaning may be remembered."""
+    kept, special = sort(lines, shape)
     offered = options(special.get(b"connection"))
     length, chunked = _framing(special, minor)
     place = place_of(special.get(b"host"), origin)
@@ -106,23 +146,16 @@ def read_block(block: bytes, minor: bytes, origin: Origin) -> Meaning:
         kept = without(kept, nominated)
     request_id = _request_id(special.get(b"x-request-id"))
     hops = special.get(HOP)
-    kept.append(place.vouched)
-    kept.append(b"Devdns-Hop: " + b", ".join([*hops, place.instance]) if hops else place.hop)
+    ours = [place.vouched, b"Devdns-Hop: " + b", ".join([*hops, place.instance]) if hops else place.hop]
     if request_id:
-        kept.append(b"X-Request-ID: " + request_id)
-    if chunked:
-        kept.append(b"Transfer-Encoding: chunked")
-    elif length is not None:
-        kept.append(b"Content-Length: %d" % length)
+        ours.append(b"X-Request-ID: " + request_id)
     if expect:
-        kept.append(b"Expect: 100-continue")
-    if upgrade:
-        kept.append(b"Connection: Upgrade\r\nUpgrade: " + upgrade)
-    kept.append(b"")
-    return Meaning(
+        ours.append(b"Expect: 100-continue")
+    tail = b"\r\n".join([*ours, *_carried(length, upgrade, chunked=chunked), b""])
+    meaning = Meaning(
         host=place.host,
         authority=place.authority,
-        fields=b"\r\n".join(kept),
+        fields=b"\r\n".join([*kept, tail]),
         request_id=request_id,
         keep=b"close" not in offered and (minor == b"1" or b"keep-alive" in offered),
         own=place.own,
@@ -133,42 +166,16 @@ def read_block(block: bytes, minor: bytes, origin: Origin) -> Meaning:
         upgrade=upgrade,
         key=_key(kept) if upgrade else b"",
     )
+    return meaning, tail if meaning.memorable and not nominated else None
 
 
-KEPT, DROPPED = b"", b"-"
-
-
-def _sort(block: bytes) -> tuple[list[bytes], dict[bytes, list[bytes]]]:
-    """Lines that travel on as they came, and the values of those that do not. What a client spoofs is in neither."""
-    if not block.endswith(b"\r\n\r\n"):
-        raise HeadRefused(400, "a request needs exactly one Host field")  # the block holds no line at all
-    known = _kind if len(block) <= MAX_REMEMBERED else _kind.__wrapped__
-    kept: list[bytes] = []
-    special: dict[bytes, list[bytes]] = {}
-    for line in block[:-4].split(b"\r\n"):
-        kind = known(line)
-        if kind is KEPT:
-            kept.append(line)
-        elif kind is not DROPPED:
-            special.setdefault(kind, []).append(line[len(kind) + 1 :].strip(b" \t"))
-    return kept, special
-
-
-#: Most lines of a client's next request were in its last one, and a line's kind depends on nothing but its bytes. Lines of
-#: larger blocks are not remembered, so that all of them together stay under 4 MiB.
-MAX_REMEMBERED = 4_096
-
-
-@lru_cache(1_024)
-def _kind(line: bytes) -> bytes:
-    """`KEPT`, `DROPPED`, or the lower-case name of a field that is read here; raises `HeadRefused` for a malformed line."""
-    if not LINE.fullmatch(line):
-        raise HeadRefused(400, "a header line is malformed")
-    name = line[: line.index(b":")].lower()
-    if name in SPECIAL:
-        return name
-    plain = name.replace(b"_", b"-")  # CGI-like backends cannot tell X_Forwarded_For from X-Forwarded-For
-    return DROPPED if plain in SPECIAL or plain.startswith(FORWARDED_PREFIX) else KEPT
+def _carried(length: int | None, upgrade: bytes, *, chunked: bool) -> list[bytes]:
+    """The lines of this hop: how the body is framed, and what is offered instead of HTTP."""
+    if chunked:
+        return [b"Transfer-Encoding: chunked"]
+    if length is not None:
+        return [b"Content-Length: %d" % length]
+    return [b"Connection: Upgrade\r\nUpgrade: " + upgrade] if upgrade else []
 
 
 def _framing(special: dict[bytes, list[bytes]], minor: bytes) -> tuple[int | None, bool]:

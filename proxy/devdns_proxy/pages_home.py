@@ -17,7 +17,7 @@ from devdns_proxy.pages_html import document, element, escaped, items, link
 MOST_ROWS = 500
 TITLE = "devdns: names and routes"
 #: For browsers without scripts; the others follow the event stream.
-MORE = '<script src="/page.js" defer></script><noscript><meta http-equiv="refresh" content="5"></noscript>'
+MORE = '<script src="/page.js" defer></script><noscript><meta http-equiv="refresh" content="3"></noscript>'
 Cells = tuple[str, ...]
 
 

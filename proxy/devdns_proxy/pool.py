@@ -92,19 +92,26 @@ class Pool:
             log.warning("service sent bytes after its response, its connections are not reused", target=str(target))
         self._distrusted[target] = self._context.now + self._context.limits.distrust_time
         shelf = self._shelves.get(target)
-        for upstream in tuple(shelf.idle) if shelf is not None else ():
-            upstream.transport.abort()
+        if shelf is not None:
+            for upstream in shelf.idle:
+                upstream.transport.abort()
+            shelf.idle.clear()
 
-    def take(self, target: Target) -> Upstream | None:
+    def take(self, target: Target, *, looked: bool = False) -> Upstream | None:
         """An idle connection, if there is one that the service has neither closed nor spoken on.
 
         That is looked at each time, and last thing: what it has sent by now would be read as the answer to the next request.
+        `looked`: the event loop has found the request just now, and the request may be sent twice. Then a connection that became
+        idle before this turn needs no look of ours: the loop had one, and see `Upstream.carry` for what it has not told yet.
         """
-        shelf = self._shelves.get(target)
+        shelf, turn = self._shelves.get(target), self._context.turn
         while shelf is not None and shelf.idle:
             upstream, _ = shelf.idle.popitem()
             if upstream.transport.is_closing():
                 continue
+            if looked and upstream.plain and upstream.turn != turn:
+                upstream.looked = True
+                return upstream
             if upstream.readable():
                 upstream.transport.abort()
                 continue
@@ -112,16 +119,14 @@ class Pool:
         return None
 
     def retake(self, upstream: Upstream, exchange: Exchange) -> bool:
-        """Takes the connection that `exchange` had last; False when it is not idle, or was not all the time since.
-
-        So is one that became idle within this turn of the event loop: nobody has looked at it since.
-        """
+        """Takes the connection that `exchange` had last, as `take` does with `looked`; False when it is not there, or needs a look."""
         idle = upstream.shelf.idle
         if upstream.last is not exchange or upstream not in idle or upstream.transport.is_closing():
             return False
-        if upstream.turn == self._context.turn:
+        if upstream.turn == self._context.turn or not upstream.plain:
             return False
         del idle[upstream]
+        upstream.looked = True
         return True
 
     def wait(self, exchange: Exchange, target: Target) -> Line:
@@ -143,7 +148,7 @@ class Pool:
         if len(idle) >= self._context.limits.pool_size or self._context.draining:
             upstream.transport.close()
             return
-        upstream.since = self._context.now
+        upstream.since, upstream.turn, upstream.looked = self._context.now, self._context.this_turn(), False
         idle[upstream] = None
 
     def _passed_on(self, upstream: Upstream) -> bool:
@@ -199,6 +204,16 @@ class Pool:
             for upstream in shelf.idle:
                 upstream.transport.close()
             shelf.idle.clear()
+
+    @property
+    def open(self) -> int:
+        """Connections to services, idle or with a request; tunnels are none."""
+        return sum(shelf.open for shelf in self._shelves.values())
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a connection."""
+        return sum(map(len, self.lines.values()))
 
     def __len__(self) -> int:
         return sum(len(shelf.idle) for shelf in self._shelves.values())

@@ -18,6 +18,7 @@ STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (" + TEXT + rb"*+)
 #: RFC 9112 section 5.1: a proxy removes the space before a colon from a response.
 SPACED_COLON = re.compile(rb"(?m)^(" + TOKEN + rb"++)[ \t]+:")
 SPECIAL = (HOP_BY_HOP - {b"proxy-authenticate", b"http2-settings"}) | {b"content-length"}
+EVENTS = re.compile(rb"(?i)\r\ncontent-type:[ \t]*text/event-stream[ \t;\r]")
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -31,12 +32,14 @@ class Reply(Struct, frozen=True, gc=False):
     `head` is the status line and the lines that go on, without the empty line; `length` and `chunked` frame the body
     (neither: it lasts until the connection closes, unless `bodiless`). `keep`: the connection can carry another request;
     not after a response that announces a body where none may be, because that body may come all the same.
-    `ready` is the whole head for a client that keeps an HTTP/1.1 connection, empty when Date is missing.
+    `ready` is the whole head for a client that keeps an HTTP/1.1 connection, `parting` for one that does not; both are empty
+    when Date is missing. `events`: an event stream, which never ends by itself.
     """
 
     status: int
     head: bytes
     ready: bytes
+    parting: bytes
     length: int | None
     chunked: bool
     keep: bool
@@ -44,9 +47,12 @@ class Reply(Struct, frozen=True, gc=False):
     bodiless: bool
     upgrade: bytes = b""
     accept: bytes = b""
+    events: bool = False
 
 
-NO_REPLY = Reply(status=0, head=b"", ready=b"", length=-1, chunked=False, keep=False, dated=False, bodiless=False)
+NO_REPLY = Reply(
+    status=0, head=b"", ready=b"", parting=b"", length=-1, chunked=False, keep=False, dated=False, bodiless=False
+)
 
 
 def read_reply(data: bytes) -> Reply:
@@ -74,6 +80,7 @@ def read_reply(data: bytes) -> Reply:
         status=status,
         head=head,
         ready=head + coding + b"\r\n" if dated else b"",
+        parting=head + coding + b"Connection: close\r\n\r\n" if dated else b"",
         length=length,
         chunked=chunked,
         keep=b"close" not in offered
@@ -83,6 +90,7 @@ def read_reply(data: bytes) -> Reply:
         bodiless=bodiless,
         upgrade=upgrade.lower(),
         accept=_accept(kept) if status == 101 else b"",
+        events=EVENTS.search(head) is not None,
     )
 
 

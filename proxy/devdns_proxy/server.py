@@ -23,6 +23,8 @@ from devdns_proxy.own_wire import connections
 from devdns_proxy.unix_targets import siblings
 
 BACKLOG = 4_096
+#: Seconds that WebSockets and event streams get at the end of a drain: they never end by themselves, and their clients connect again.
+STREAM_GRACE = 1.0
 #: Seconds that requests to our own names get at the end of a drain: the open ones are event streams, which never end.
 OWN_GRACE = 0.2
 
@@ -53,8 +55,9 @@ class Proxy:
 
     def families(self) -> tuple[Family, ...]:
         """What `/metrics` shows; nothing before `start`."""
-        counted = figures.families(self._context.counters) if self._context is not None else ()
-        return counted + (self._log.families() if self._log is not None else ())
+        context, log = self._context, self._log
+        counted = figures.families(context.counters) + figures.of_pool(context.pool) if context is not None else ()
+        return counted + (log.families() if log is not None else ())
 
     def sightings(self, life: str) -> Sightings:
         """What is seen of services, as control is told it."""
@@ -99,7 +102,7 @@ class Proxy:
             server.close()
 
     async def drain(self, grace: float) -> None:
-        """Stops accepting, ends idle connections at once, waits up to `grace` seconds for the busy ones, then cuts them."""
+        """Stops accepting, ends idle connections at once and what never ends soon, waits up to `grace` seconds for requests, then cuts them."""
         context = self._context
         if context is None:
             return
@@ -108,6 +111,7 @@ class Proxy:
         context.draining = True
         for client in list(context.clients):
             client.retire()
+        context.loop.call_later(min(grace, STREAM_GRACE), context.end_streams)
         if context.clients or context.tunnels:
             with suppress(TimeoutError):
                 await asyncio.wait_for(context.empty.wait(), grace)

@@ -38,8 +38,9 @@ class Upstream(asyncio.Protocol):
     """A connection to `target`. `client` is who it works for, None while it is idle.
 
     `touched` tells whether a byte of the response has come; `since` when it became idle; `full` that it takes no more
-    bytes for now; `shelf` where it lies while idle. `last` is who it worked for last, `turn` when its last response ended or
-    its request began, and `plain` that it is without TLS. `unread`: the other side has gone without reading the last it was sent.
+    bytes for now; `shelf` where it lies while idle. `last` is who it worked for last, `turn` when it became idle or took on a
+    request, `plain` that it is without TLS, and `looked` that the event loop has looked at it since. `unread`: the other side has
+    gone without reading the last it was sent.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Upstream(asyncio.Protocol):
         "client",
         "full",
         "last",
+        "looked",
         "plain",
         "shelf",
         "since",
@@ -70,7 +72,7 @@ class Upstream(asyncio.Protocol):
         self.target = target
         self.client: Exchange | None = None
         self.last: Exchange | None = None
-        self.plain = False
+        self.plain = self.looked = False
         self.turn = 0
         self.since = 0.0
         self.touched = False
@@ -90,21 +92,17 @@ class Upstream(asyncio.Protocol):
         self._context.pool.add(self)
 
     def carry(self, client: Exchange) -> None:
-        """Takes on the request of `client`."""
+        """Takes on the request of `client`, which is written before the event loop goes on.
+
+        Where the loop was trusted to have looked (`looked`), what it found then and has not told yet it tells within this turn, in
+        which no answer can come: so those bytes are none, and the request goes elsewhere.
+        """
         self.client = self.last = client
         self.touched = False
         self._keep = True
-
-    def resume(self, client: Exchange) -> None:
-        """Takes on another request of the client it worked for last, without a look past the event loop.
-
-        Safe because the loop has looked since the last response ended (`Pool.retake`), and what it found then and has not told
-        yet it tells within this turn, in which no answer can come: that is no answer, and the request goes elsewhere.
-        """
-        self.client = client
-        self.touched = False
-        self._keep = self._early = True
-        self.turn = self._context.this_turn()
+        self._early = self.looked
+        if self.looked:
+            self.turn = self._context.this_turn()
 
     def data_received(self, data: bytes) -> None:
         client = self.client
@@ -122,7 +120,7 @@ class Upstream(asyncio.Protocol):
         self.touched = True
         try:
             if self._body is None:
-                if not (client.plain and data.startswith(self._known) and self._pass_whole(client, data)):
+                if not (data.startswith(self._known) and self._pass_whole(client, data)):
                     self._read_head(client, data)
             else:
                 self._relay(client, self._body, data)
@@ -145,16 +143,21 @@ class Upstream(asyncio.Protocol):
         Safe without a search for the end of the head: `_known` ends with its own first empty line, so data that begins with it
         has the same head; nothing of an earlier piece is held, for that would be no beginning.
         """
-        reply, known = self._remembered, self._known
-        if self._held or len(data) - len(known) != reply.length:
+        reply, known, plain = self._remembered, self._known, client.plain
+        if self._held or len(data) - len(known) != reply.length or not (plain or client.parting):
             return False
-        client.sent += len(data)
-        client.transport.write(reply.ready + data[len(known) :])
+        whole = (reply.ready if plain else reply.parting) + data[len(known) :]
+        client.sent += len(whole)
+        client.transport.write(whole)
         self.client = None
         if client.paused:
             self.transport.resume_reading()  # the next client must not inherit the slowness of this one
         self._context.pool.put(self)
-        client.answered(self, reply.status)
+        if plain:
+            client.answered(self, reply.status)
+        else:
+            client.begin(reply.status, keep=False)
+            client.finish()
         return True
 
     def _read_head(self, client: Exchange, data: bytes) -> None:
@@ -201,12 +204,14 @@ class Upstream(asyncio.Protocol):
     def _answer(self, client: Exchange, reply: Reply, data: bytes, end: int) -> None:
         if not reply.keep:
             self._keep = False
-        if client.plain and reply.ready and reply.length == len(data) - end and not reply.bodiless:
+        plain = client.plain
+        if (plain or client.parting) and reply.ready and reply.length == len(data) - end and not reply.bodiless:
             if self._keep and end <= MOST_REMEMBERED:
                 self._known, self._remembered = data[:end], reply
-            client.begin(reply.status)
-            client.sent += len(data)
-            client.transport.write(reply.ready + data[end:])
+            client.begin(reply.status, keep=plain)
+            head = reply.ready if plain else reply.parting
+            client.sent += len(head) + len(data) - end
+            client.transport.write(head + data[end:])
             self._finish(client, b"")
         else:
             self._begin(client, reply, data[end:])
@@ -229,6 +234,7 @@ class Upstream(asyncio.Protocol):
         lines.append(b"\r\n")
         head = b"".join(lines)
         client.begin(reply.status, keep=keep)
+        client.follows = reply.events
         self._body = body
         if body is not None and rest and not body.done:
             self._relay(client, body, rest, head)

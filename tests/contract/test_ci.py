@@ -1,5 +1,6 @@
 """The rules that make a green run mean something: no skip under CI=true, exact versions, one test command."""
 
+import json
 import os
 import re
 import shutil
@@ -65,6 +66,14 @@ def test_every_library_we_name_has_its_exact_version():
     assert {re.split(r"[^A-Za-z0-9_-]", line)[0] for line in named} <= locked
 
 
+def test_the_npm_packages_are_exact_and_name_no_place():
+    parts = ROOT / "tests" / "parts" / "node"
+    named = json.loads((parts / "package.json").read_text())["dependencies"]
+    locked = json.loads((parts / "package-lock.json").read_text())["packages"]
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in named} == named
+    assert [name for name, each in locked.items() if name and (not each.get("integrity") or "resolved" in each)] == []
+
+
 def test_every_program_is_named_once():
     programs = [word for line in PACKAGES.read_text().splitlines() for word in line.partition("#")[0].split()[1:]]
     assert len(programs) == len(set(programs)) == len(packages())
@@ -75,7 +84,7 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert re.search(r"^make test\b", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("script", ["run", "python", "packages"])
+@pytest.mark.parametrize("script", ["run", "python", "packages", "node"])
 def test_the_scripts_are_executable_shell(script):
     path = ROOT / ".ci" / script
     assert os.access(path, os.X_OK)

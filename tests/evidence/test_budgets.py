@@ -8,10 +8,10 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from support import pulse
+from support.processes import resident
 from support.services import Service
 from support.source import ROOT
 from support.stack import COMMAND, Stack, open_folder
@@ -30,11 +30,6 @@ def report(title, figures, unit="ms", scale=1000.0):
     middle = round(statistics.median(ordered), 2)
     print(f"\n{title}: median {middle} {unit}, {ordered[0]} to {ordered[-1]} {unit}, n={len(ordered)}")
     return statistics.median(figures)
-
-
-def resident(pid):
-    line = next(each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024
 
 
 def test_ready_in_under_a_second():

@@ -50,7 +50,7 @@ def test_from_the_start_event_to_the_first_answer(engine, tmp_path):
 
 
 def one_start(engine, stack):
-    container = engine.create(None, {"dev.route": "api"})
+    container = engine.create(None, {"dev.route": "api", "dev.hold": "0s"})
     events = engine.client.events(decode=True, filters={"event": "start"})
     through = []
     racer = threading.Thread(target=lambda: through.append(first_answer(stack.http, "api.dev.test")))

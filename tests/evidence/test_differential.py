@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.http_mutations import LAST, mutated
 from support.http_proxy import INSTANCE, route, running
+from support.node import NODE, need_node
 from support.parts import need
 from support.ports import free_port
 from support.waiting import until
@@ -35,6 +36,18 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
 """
+AIOHTTP = """
+import os, sys
+from aiohttp import web
+async def app(request):
+    await request.read()
+    fields = [",".join(request.headers.getall(name, [])) for name in ("Devdns-Hop", "X-Request-ID", "Host")]
+    os.write(int(os.environ["SEEN"]), ("|".join(fields) + "\\n").encode("utf-8", "surrogateescape"))
+    return web.Response(text="ok")
+server = web.Application()
+server.router.add_route("*", "/{rest:.*}", app)
+web.run_app(server, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
+"""
 WSGI = """
 import os
 def app(environ, start_response):
@@ -44,7 +57,7 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
 """
-NODE = """
+SCRIPT = """
 const fs = require("fs")
 require("http").createServer((request, response) => {
   request.resume().on("end", () => {
@@ -71,9 +84,13 @@ def command(name: str, folder: Path, port: int) -> list[str]:
         need("nginx")
         folder.joinpath("nginx.conf").write_text(NGINX.format(folder=folder, port=port))
         return ["nginx", "-c", str(folder / "nginx.conf")]
+    if name == "aiohttp":
+        folder.joinpath("served.py").write_text(AIOHTTP)
+        return [sys.executable, "served.py", str(port)]
     if name == "node":
-        folder.joinpath("server.js").write_text(NODE)
-        return ["node", str(folder / "server.js"), str(port)]
+        need_node()
+        folder.joinpath("server.js").write_text(SCRIPT)
+        return [str(NODE), str(folder / "server.js"), str(port)]
     module, _, parser = name.partition("/")
     if importlib.util.find_spec(module) is None or (parser and importlib.util.find_spec(parser) is None):
         pytest.skip(f"{name} missing: pip install --group evidence")
@@ -140,7 +157,7 @@ async def ask(proxy, data: bytes) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize("name", ["uvicorn/h11", "uvicorn/httptools", "gunicorn", "node", "nginx"])
+@pytest.mark.parametrize("name", ["aiohttp", "uvicorn/h11", "uvicorn/httptools", "gunicorn", "node", "nginx"])
 async def test_both_sides_count_the_same(name, tmp_path):
     source, port = random.Random(name), free_port()
     with serving(name, tmp_path, port) as log:

@@ -18,10 +18,11 @@ from support.ports import free_port
 from support.waiting import until
 
 from devdns.core.config import Config
-from devdns.core.frames import VERSION, Hello, Slice, encode
+from devdns.core.frames import VERSION, Figures, FrameReader, Hello, Slice, encode
 from devdns.core.routes import Change, State
 
 pytestmark = pytest.mark.evidence
+HELD = "devdns_held_requests"
 COUNT, GIVE_UP, MOST_MB = 5_000, 500, 50
 POST = b"POST / HTTP/1.1\r\nHost: api.dev.test\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -46,9 +47,20 @@ class Control:
         self._server = await asyncio.start_unix_server(self._accept, self.path)
         return self
 
-    def _accept(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
         self._writers.append(writer)
         self.followers.put_nowait(writer)
+
+    async def told(self, held: int) -> None:
+        """Returns when the proxy has told that it holds so many requests."""
+        frames = FrameReader()
+        async with asyncio.timeout(60):
+            while data := await self._reader.read(1 << 16):
+                figures = [frame for frame in frames.feed(data) if isinstance(frame, Figures)]
+                families = [family for each in figures for family in each.families]
+                if any(family.name == HELD and family.samples[0].value == held for family in families):
+                    return
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
@@ -100,8 +112,7 @@ async def test_five_thousand_are_held_in_fifty_megabytes_and_all_are_answered(tm
                 await until(lambda: accepts(port))
                 before = resident(process.pid)
                 asked = [await ask(port, number) for number in range(COUNT)]
-                await until(lambda: len(list(Path(f"/proc/{process.pid}/fd").iterdir())) >= COUNT, 30)
-                await asyncio.sleep(1)  # until the last heads are read
+                await control.told(COUNT)
                 held = resident(process.pid)
                 for _, writer in asked[:GIVE_UP]:
                     writer.transport.abort()

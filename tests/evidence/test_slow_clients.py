@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from pathlib import Path
+import hashlib
 
 import pytest
-from aiohttp import web
-from support.http_proxy import LAST, listening, route, running
+from support.foreign.services import serving
+from support.load import Load, fetch
 from support.parts import need
+from support.processes import descriptors, resident
+from support.stack import Stack, open_folder
 from support.waiting import until
 
 pytestmark = pytest.mark.evidence
-CONNECTIONS, SECONDS = 2_000, 15
+CONNECTIONS, SECONDS = 2_000, 20
+RATE = 50
+NOTHING = f"GET 0 {hashlib.sha256().hexdigest()}".encode()
 MODES = {
     "slow heads": ["-H"],
     "slow bodies": ["-B", "-s", "100000"],
@@ -23,59 +25,38 @@ MODES = {
 }
 
 
-def sockets() -> int:
-    count = 0
-    for each in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):
-            count += each.readlink().name.startswith("socket:")
-    return count
-
-
-@contextlib.asynccontextmanager
-async def service():
-    """Takes bodies whole, and answers with enough to fill any buffer."""
-
-    async def answer(request: web.Request) -> web.Response:
-        await request.read()
-        return web.Response(body=bytes(1 << 20) if request.path == "/large" else b"ok")
-
-    app = web.Application()
-    app.router.add_route("*", "/{rest:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    listener = listening()
-    await web.SockSite(runner, listener, backlog=4_096).start()
-    yield listener.getsockname()[1]
-    await runner.cleanup()
-
-
-async def healthy(proxy, until_done: asyncio.Task) -> list[float]:
-    """The seconds that each request of a client took who asks every 20 ms, on a connection of its own."""
-    took = []
-    while not until_done.done():
-        began = time.monotonic()
-        assert (await proxy.say(LAST)).endswith(b"ok")
-        took.append(time.monotonic() - began)
-        await asyncio.sleep(0.02)
-    return sorted(took)
+async def attacked(address, mode: str, pid: int) -> tuple[int, int]:
+    """Runs slowhttptest to its end; the most descriptors and bytes of memory that the process had meanwhile."""
+    url = f"http://api.dev.test:{address[1]}/{'large' if mode == 'slow readers' else ''}"
+    attack = await asyncio.create_subprocess_exec(
+        "slowhttptest", *MODES[mode], "-c", str(CONNECTIONS), "-r", "200", "-i", "1", "-l", str(SECONDS), "-p", "2",
+        "-d", "{}:{}".format(*address), "-u", url, stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    peak = 0, 0
+    while attack.returncode is None:
+        peak = max(peak[0], descriptors(pid)), max(peak[1], resident(pid))
+        await asyncio.sleep(0.2)
+    return peak
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_healthy_client_does_not_notice(mode):
     need("slowhttptest")
-    async with service() as port, running(route("api", port)) as proxy:
-        before = sockets()
-        url = f"http://api.dev.test:{proxy.port}/{'large' if mode == 'slow readers' else ''}"
-        attack = await asyncio.create_subprocess_exec(
-            "slowhttptest", *MODES[mode], "-c", str(CONNECTIONS), "-r", "500", "-i", "1", "-l", str(SECONDS), "-p", "2",
-            "-d", f"127.0.0.1:{proxy.port}", "-u", url, stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        async with asyncio.timeout(SECONDS * 3):
-            took = await healthy(proxy, asyncio.ensure_future(attack.wait()))
+    with (
+        open_folder() as folder,
+        serving("aiohttp", folder) as service,
+        Stack(folder, f"routes: {{api: {service.port}}}\n") as stack,
+    ):
+        pid, address = stack.pid("proxy-1"), stack.http
+        before, small = descriptors(pid), resident(pid)
+        async with asyncio.timeout(SECONDS * 4), Load(RATE, lambda: fetch(address, "api.dev.test", NOTHING)) as healthy:
+            files, memory = await attacked(address, mode, pid)
+        took = sorted(row[2] for row in healthy.rows)
         late = took[len(took) * 99 // 100]
-        peak = proxy.proxy.counters.connections
         print(
-            f"\n{mode}: {peak} connections, healthy p99 {late * 1000:.1f} ms of {len(took)}, worst {took[-1] * 1000:.1f} ms"
+            f"\n{mode}: up to {files} descriptors, {(memory - small) / 1e6:.0f} MB more; healthy p99 {late * 1000:.1f} ms of {len(took)}, "
+            f"worst {took[-1] * 1000:.1f} ms, failed {healthy.failed}"
         )
+        assert healthy.failed == {}
         assert late < 1.0
-        await until(lambda: sockets() <= before + 10, bound=90.0)
+        await until(lambda: descriptors(pid) <= before + 10, bound=90.0)

@@ -153,12 +153,11 @@ def downtimes(stamps: Path, since: float) -> list[tuple[float, float]]:
     return [(first, last) for first, last in found if last > since]
 
 
-def deaths(stamps: Path, at_least: float) -> list[tuple[float, float]]:
-    """From each word to stop until the process was gone with its sockets; `at_least` so many seconds."""
+def deaths(stamps: Path, more: float) -> list[tuple[float, float]]:
+    """From each word to stop until the process was gone with its sockets, and `more` seconds more: what was on its way then."""
     every = ups_and_downs(stamps)
     ends = [(at, who) for at, word, who in every if word == "gone"]
     falls = [(at, who) for at, word, who in every if word == "down"]
     return [
-        (fall, max(fall + at_least, min((at for at, name in ends if name == who and at >= fall), default=fall)))
-        for fall, who in falls
+        (fall, more + min((at for at, name in ends if name == who and at >= fall), default=fall)) for fall, who in falls
     ]

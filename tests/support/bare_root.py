@@ -1,6 +1,6 @@
 """Machines as a newcomer has them, for `make`: a fresh Debian, and this one seen by a stranger with an empty home.
 
-Only what reaches the package registries comes along: name resolution, apt's sources, pip's settings and the certificates.
+Only what reaches the package registries comes along: name resolution, apt's sources, pip's and npm's settings and the certificates.
 """
 
 import os
@@ -8,13 +8,23 @@ import shutil
 import subprocess
 from pathlib import Path
 
-CARRIED = ("PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+CARRIED = (
+    "PIP_",
+    "NPM_CONFIG_",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+)
 FIXED = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 NOBODY = 65534
 
 
 def registry_environ() -> dict[str, str]:
-    """What of this process's environment tells pip where and how to ask; local folders of wheels stay behind."""
+    """What of this process's environment tells pip and npm where and how to ask; local folders of wheels stay behind."""
     left = ("PIP_FIND_LINKS", "PIP_CACHE_DIR", "SSL_CERT_DIR")
     return {name: value for name, value in os.environ.items() if name.startswith(CARRIED) and name not in left}
 

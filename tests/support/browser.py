@@ -6,7 +6,7 @@ import itertools
 import json
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,23 +54,29 @@ def browser():
                 running.wait()
 
 
+class Refused(Exception):
+    """The browser does not do what it was asked."""
+
+
 class Browser:
     """Commands and answers by number; `complaints` are what pages were refused or failed at."""
 
     def __init__(self, wire) -> None:
         self._wire = wire
         self._numbers = itertools.count(1)
+        self._tabs: list[Tab] = []
         self.complaints: list[str] = []
 
     def ask(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
-        """The result of one command; fails when the browser refuses it."""
+        """The result of one command; raises `Refused`."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters}
         self._wire.send(json.dumps(message | ({"sessionId": session} if session else {})))
         while True:
             told = json.loads(self._wire.recv(timeout=BOUND))
             if told.get("id") == number:
-                assert "error" not in told, (method, told["error"])
+                if "error" in told:
+                    raise Refused(f"{method}: {told['error']['message']}")
                 return told["result"]
             self._note(told)
 
@@ -89,18 +95,32 @@ class Browser:
         if not script:
             self.ask("Emulation.setScriptExecutionDisabled", session, value=True)
         assert "errorText" not in self.ask("Page.navigate", session, url=url)
-        return Tab(self, session)
+        self._tabs.append(Tab(self, session, target))
+        return self._tabs[-1]
+
+    def clear(self) -> None:
+        """Closes every tab and forgets what was complained of."""
+        for tab in self._tabs:
+            self.ask("Target.closeTarget", targetId=tab.target)
+        self._tabs.clear()
+        self.complaints.clear()
 
 
 class Tab:
     """One page."""
 
-    def __init__(self, owner: Browser, session: str) -> None:
+    def __init__(self, owner: Browser, session: str, target: str) -> None:
         self._owner = owner
         self._session = session
+        self.target = target
 
     def html(self) -> str:
-        """The document as it is now, scripts or not."""
+        """The document as it is now, scripts or not; empty while another is just taking its place."""
+        with suppress(Refused):
+            return self._html()
+        return ""
+
+    def _html(self) -> str:
         root = self._owner.ask("DOM.getDocument", self._session, depth=0)["root"]["nodeId"]
         return str(self._owner.ask("DOM.getOuterHTML", self._session, nodeId=root)["outerHTML"])
 

@@ -176,12 +176,14 @@ class Scene:
     def _gone(self, ends: int, word: str) -> None:
         asyncio.get_running_loop().remove_reader(ends)
         os.close(ends)
-        apps.stamp(self.stamps, "gone", word)
+        with suppress(FileNotFoundError):  # all is over, and cleaned up
+            apps.stamp(self.stamps, "gone", word)
 
     async def leads_to(self, place: str) -> None:
         """Waits until devdns says that the scene's route leads there."""
         async with asyncio.timeout(BOUND):
-            while place not in (await self.call(self.stack.run, "routes", "--json")).stdout:
+            own = f"devdns.dev.test:{self.stack.http[1]}"
+            while place not in (await self.call(self.stack.get, own, "/api/v1/routes"))[1].decode():
                 pass
 
     @asynccontextmanager
@@ -245,12 +247,21 @@ class Scene:
             sorted(turn.excess(row) for turn in self.done for row in turn.probe.rows if row.outcome == "ok"), 0.99
         )
 
+    def calm(self) -> float:
+        """p99 of what answers took before the change: what this machine takes anyway."""
+        return quantile(
+            sorted(
+                row.took for turn in self.done for row in turn.probe.rows if turn.probe.began + row.due < turn.changed
+            ),
+            0.99,
+        )
+
     def failures(self) -> list[str]:
         """What failed without excuse, in words: one line a turn and kind."""
         return [
-            f"{self.name} turn {number}: {len(rows)} x {' '.join(str(each) for each in kind if each)}, sent {_when(rows[0], turn)} to "
+            f"{self.name} turn {number}: {len(rows)} x {kind}, sent {_when(rows[0], turn)} to "
             f"{_when(rows[-1], turn)} from the change, taking {min(row.took for row in rows):.3f} to {max(row.took for row in rows):.3f} s, "
-            f"{dict(Counter(f'{row.method} {row.way}' for row in rows))}"
+            f"{dict(Counter(f'{row.method} {row.way}' for row in rows))}, {rows[0].backend}{rows[0].detail}"
             for number, turn in enumerate(self.done)
             for kind, rows in _kinds(turn.failures())
         ]
@@ -264,16 +275,16 @@ class Scene:
         late = quantile(sorted(row.sent - row.due for row in rows), 0.99)
         return (
             f"{self.name:12} x{len(self.done)}: {len(rows)} requests, failed {sum(len(turn.failures()) for turn in self.done)}, excused {dict(excused)}, down {down} ms, "
-            f"slowest {slowest} ms, above downtime p99 {1000 * self.excess():.0f} ms, idle closed "
+            f"slowest {slowest} ms, above downtime p99 {1000 * self.excess():.0f} ms (before the change {1000 * self.calm():.0f} ms), idle closed "
             f"{sum(turn.probe.idle_closed for turn in self.done)}, prober late {1000 * late:.0f} ms"
         )
 
 
-def _kinds(rows: list[Row]) -> Iterable[tuple[tuple[str, int, str, str], list[Row]]]:
+def _kinds(rows: list[Row]) -> Iterable[tuple[str, list[Row]]]:
     """Failures of the same kind, in order of their due times."""
-    kinds: dict[tuple[str, int, str, str], list[Row]] = {}
+    kinds: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.due):
-        kinds.setdefault((row.outcome, row.status, row.backend, row.detail), []).append(row)
+        kinds.setdefault(f"{row.outcome} {row.status or ''}", []).append(row)
     return kinds.items()
 
 

@@ -162,11 +162,14 @@ async def daemon(scene: Scene) -> None:
 
 
 async def crashed(scene: Scene) -> None:
-    """The engine is killed; its containers run on until it is back, and are started anew by it."""
+    """The engine is killed, and its proxies of published ports with it; containers run on until it is back and starts them anew."""
     api = await scene.start(restart_policy={"Name": "always"})
     async for _ in scene.turns():
         end = await scene.call(apps.note_end, api, scene.stamps)
-        await scene.back(functools.partial(scene.engine.daemon_restart, kill=True))
+        apps.stamp(scene.stamps, "down", "engine")
+        await scene.call(functools.partial(scene.engine.daemon_stop, kill=True))
+        apps.stamp(scene.stamps, "gone", "engine")
+        await scene.back(scene.engine.daemon_start)
         end.join()
 
 

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import socket
+import tempfile
+from pathlib import Path
 
 import aiohttp
 from aiohttp import web
@@ -11,6 +13,7 @@ from aiohttp import web
 from devdns.control import guards
 from devdns.control.api import Api
 from devdns.control.gate import Gate
+from devdns.control.history import History
 from devdns.control.registry import Registry
 from devdns.control.snapshots import listen
 from devdns.core.frames import Follower, FrameReader, TableView, encode
@@ -84,6 +87,9 @@ class Files:
 async def registry_of(*providers, main=None, port=8080):
     """A registry at work in the current folder, with everything its providers had to say heard."""
     registry = Registry(ZONES, port, Manual(), Files(), main)
+    folder = tempfile.TemporaryDirectory(prefix="devdns-history-")
+    registry.history = History(Path(folder.name))
+    registry.sources.note = registry.history.note
     registry.start(providers)
     try:
         for source in [each.source for each in registry.sources]:
@@ -91,7 +97,8 @@ async def registry_of(*providers, main=None, port=8080):
         yield registry
     finally:
         registry.events.close()
-        await registry.sources.close()
+        await registry.close()
+        folder.cleanup()
 
 
 def unix_listener(path):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import dns.exception
@@ -14,18 +12,15 @@ import dns.rdatatype
 import dns.resolver
 import pycares
 
+from support import dns_programs
 from support.debian import unpacked
+from support.dns_programs import BOUND, answering, run
 from support.parts import need_root
 from support.ports import free_port
 from support.waiting import wait_until
 
 Outcome = tuple[str, tuple[str, ...]]
 Client = Callable[[str, int, str, str], Outcome]
-BOUND = 10
-
-
-def run(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, timeout=BOUND, check=False).stdout
 
 
 def _shown(text: str) -> Outcome:
@@ -74,32 +69,8 @@ def _cares_value(data: object) -> str:
     raise AssertionError(f"no test asks c-ares for {data!r}")
 
 
-@contextlib.contextmanager
-def _forwarder(command: list[str], port: int, log: Path) -> Iterator[int]:
-    """Runs a forwarder until the end of the block, answering on `port`; ended by its own process id."""
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-        try:
-            ask = ("dig", "@127.0.0.1", "-p", str(port), "+tries=1", "+time=1", "api.dev.test")
-            wait_until(lambda: process.poll() is not None or "status:" in run(*ask), what=f"{command[0]} answering")
-            assert process.poll() is None, log.read_text()
-            yield port
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(BOUND)
-
-
-def unbound(upstream: int, where: Path) -> contextlib.AbstractContextManager[int]:
-    """unbound with `test.` as a stub of the resolver on 127.0.0.1:`upstream`, checking case (0x20) and hiding nothing."""
-    port = free_port()
-    (where / "unbound.conf").write_text(f"""
-server:
-  interface: 127.0.0.1@{port}
-  do-daemonize: no
-  use-syslog: no
-  username: ""
-  chroot: ""
-  directory: "{where}"
-  pidfile: ""
+#: As a stub of ours, checking case (0x20) and hiding nothing.
+STUB = """
   do-not-query-localhost: no
   do-ip6: no
   use-caps-for-id: yes
@@ -108,31 +79,17 @@ server:
   harden-below-nxdomain: yes
   local-zone: "test." nodefault
   domain-insecure: "test."
-remote-control:
-  control-enable: no
-stub-zone:
-  name: "test."
-  stub-addr: 127.0.0.1@{upstream}
-""")
-    return _forwarder(["unbound", "-d", "-c", str(where / "unbound.conf")], port, where / "unbound.log")
+"""
+
+
+def unbound(upstream: int, where: Path) -> contextlib.AbstractContextManager[int]:
+    """unbound with `test.` as a stub of the resolver on 127.0.0.1:`upstream`."""
+    return dns_programs.unbound(where, STUB, f'stub-zone:\n  name: "test."\n  stub-addr: 127.0.0.1@{upstream}')
 
 
 def dnsmasq(upstream: int, where: Path) -> contextlib.AbstractContextManager[int]:
     """dnsmasq that sends `test.` to the resolver on 127.0.0.1:`upstream`."""
-    port = free_port()
-    (where / "dnsmasq.conf").write_text(f"""
-port={port}
-listen-address=127.0.0.1
-bind-interfaces
-no-resolv
-no-hosts
-no-poll
-user=
-pid-file=
-cache-size=1000
-server=/test/127.0.0.1#{upstream}
-""")
-    return _forwarder(["dnsmasq", "-k", "-C", str(where / "dnsmasq.conf")], port, where / "dnsmasq.log")
+    return dns_programs.dnsmasq(where, f"cache-size=1000\nserver=/test/127.0.0.1#{upstream}")
 
 
 def bind(upstream: int, where: Path) -> contextlib.AbstractContextManager[int]:
@@ -153,7 +110,7 @@ controls {{ }};
 zone "test" {{ type forward; forward only; forwarders {{ 127.0.0.1 port {upstream}; }}; }};
 """)
     named = unpacked("bind9") / "usr/sbin/named"
-    return _forwarder([str(named), "-g", "-n", "1", "-c", str(where / "named.conf")], port, where / "named.log")
+    return answering([str(named), "-g", "-n", "1", "-c", str(where / "named.conf")], port, where / "named.log")
 
 
 #: systemd-resolved has its settings at one place, its state at another, and a user of its own: all of it private here.
@@ -205,4 +162,4 @@ DNSStubListenerExtra=127.0.0.1:{port}
         RESOLVED,
         "sh",
     ]
-    return _forwarder([*entered, str(root / "lib/systemd/systemd-resolved")], port, where / "resolved.log")
+    return answering([*entered, str(root / "lib/systemd/systemd-resolved")], port, where / "resolved.log")

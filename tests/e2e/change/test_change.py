@@ -6,6 +6,7 @@ The full count of repetitions, and the added delay, are judged in tests/evidence
 import pytest
 from support.change_run import CONTAINERS, DAEMONS, PROCESSES, judged, no_engine, play, surroundings
 
+pytestmark = pytest.mark.timeout(300)
 REPEATS = 3
 PLACES = pytest.mark.parametrize("published", [False, True], ids=["addresses", "published"])
 

@@ -52,7 +52,16 @@ async def test_the_table_names_every_route_with_its_url_and_origin(registry):
             "origin": "container shop-web-1, label dev.route",
             "state": "live",
             "reason": "",
-            "options": {"strip": False, "host": None, "health": None, "hold": None, "timeout": None},
+            "options": {
+                "strip": False,
+                "host": None,
+                "health": None,
+                "hold": None,
+                "timeout": None,
+                "interval": None,
+                "verify": None,
+                "ca": None,
+            },
         }
     ]
     assert body["refusals"][0]["reason"] == "it offers several ports: 80, 443"

@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+import os
+import signal
 import threading
 
 import pytest
@@ -79,6 +81,30 @@ async def test_a_restart_with_a_new_address_is_followed(engine, heard):
     route = await heard.live("api")
     assert route.targets != before
     assert await served(route) == nonce(api)
+
+
+async def test_recreated_with_another_address_and_port_it_is_followed_in_place(engine, heard):
+    before = await run(engine, "api", API)
+    targets = (await heard.live("api")).targets
+    said = len(heard.words)
+    await asyncio.to_thread(functools.partial(before.remove, force=True))
+    await heard.until(lambda: heard.state("api") is State.RESTARTING, "the end of it")
+    assert heard.route("api").targets == targets
+    await run(engine, "squatter")
+    after = await run(engine, "api", API, listen=9000)
+    await heard.until(lambda: heard.state("api") is State.LIVE, "the new one")
+    assert heard.route("api").targets == (Target(address(after), 9000),)
+    assert await served(heard.route("api")) == nonce(after)
+    assert all(any(route.host == "api.dev.test" for route in word.routes) for word in heard.words[said:])
+
+
+async def test_an_app_that_is_killed_comes_back_by_its_policy(engine, heard):
+    api = await run(engine, "api", API, restart_policy={"Name": "always"})
+    await heard.live("api")
+    os.kill(engine.client.api.inspect_container(api.id)["State"]["Pid"], signal.SIGKILL)
+    await heard.until(lambda: heard.state("api") is State.RESTARTING, "its death")
+    assert "exit code 137" in heard.route("api").reason
+    assert await served(await heard.live("api")) == nonce(api)
 
 
 async def test_a_service_that_listens_late_is_starting_until_then(engine, heard):

@@ -8,18 +8,12 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 
 import pytest
 from support.http_proxy import BOUND, GET, LAST, OK, UNHELD, answering, backend, listening, route, running, stage
+from support.waiting import until
 
 from devdns.core.routes import Target
 from devdns_proxy.limits import Limits
 
 POST = b"POST / HTTP/1.1\r\nHost: api.dev.test\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
-
-
-async def eventually(condition) -> None:
-    """Waits for a state that no event announces, within the bound."""
-    async with asyncio.timeout(BOUND):
-        while not condition():  # noqa: ASYNC110 # what is looked at is inside the proxy: it offers no event
-            await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
@@ -114,7 +108,7 @@ async def test_a_service_that_is_slow_to_accept_gets_the_request_in_the_end():
             await proxy.connect() as wire,
         ):
             await wire.send(LAST)
-            await eventually(lambda: proxy.proxy.counters.retries)
+            await until(lambda: proxy.proxy.counters.retries)
             fillers.close()
             async with asyncio.timeout(BOUND):
                 await one_answer(listener)
@@ -208,7 +202,7 @@ async def test_an_idle_connection_that_the_service_closed_or_spoke_on_is_not_use
     async with backend(conversation) as service, running(route("api", service.port)) as proxy:
         for _ in range(3):
             assert (await proxy.say(LAST)).endswith(b"ok")
-            await eventually(lambda: not proxy.proxy.context.pool)
+            await until(lambda: not proxy.proxy.context.pool)
         assert service.connections == 3
 
 
@@ -280,7 +274,7 @@ async def test_the_first_byte_of_a_stream_comes_at_once_and_leaving_cancels_the_
             assert await wire.until(b"data: 1") == b"7\r\ndata: 1"
         async with asyncio.timeout(BOUND):
             await service.closed.wait()
-        await eventually(lambda: not proxy.proxy.context.clients)
+        await until(lambda: not proxy.proxy.context.clients)
         assert proxy.proxy.counters.in_flight == 0
 
 
@@ -288,7 +282,7 @@ async def test_a_client_that_leaves_while_it_waits_cancels_the_service():
     async with backend(silent) as service, running(route("api", service.port)) as proxy:
         async with await proxy.connect() as wire:
             await wire.send(GET)
-            await eventually(lambda: service.seen)
+            await until(lambda: service.seen)
         async with asyncio.timeout(BOUND):
             await service.closed.wait()
 
@@ -355,7 +349,7 @@ async def test_a_slow_reader_is_cut_only_when_it_stops_reading():
             reader.setblocking(False)
             await loop.sock_connect(reader, ("127.0.0.1", proxy.port))
             await loop.sock_sendall(reader, GET)
-            await eventually(lambda: any(client.paused for client in proxy.proxy.context.clients))
+            await until(lambda: any(client.paused for client in proxy.proxy.context.clients))
             client = next(iter(proxy.proxy.context.clients))
             for _ in range(20):
                 before = client._unsent = client._pending()
@@ -366,7 +360,7 @@ async def test_a_slow_reader_is_cut_only_when_it_stops_reading():
                 client.expire()
                 assert not client.transport.is_closing()
                 assert client.deadline > proxy.proxy.context.now
-            await eventually(lambda: client.expire() or client.transport.is_closing())
+            await until(lambda: client.expire() or client.transport.is_closing())
 
 
 async def test_a_connection_that_a_slow_reader_had_paused_serves_the_next_one():
@@ -374,12 +368,12 @@ async def test_a_connection_that_a_slow_reader_had_paused_serves_the_next_one():
     body = OK.replace(b": 2", b": %d" % size)[:-2] + b"x" * size
     async with stage(body) as (proxy, service), await proxy.connect() as slow:
         await slow.send(GET)
-        await eventually(lambda: service.seen)
+        await until(lambda: service.seen)
         client = next(iter(proxy.proxy.context.clients))
         client.transport.set_write_buffer_limits(high=1)
         for count in range(2, 1_000):
             await slow.send(GET)
-            await eventually(lambda n=count: len(service.seen) == n and not proxy.proxy.counters.in_flight)
+            await until(lambda n=count: len(service.seen) == n and not proxy.proxy.counters.in_flight)
             if client.paused:
                 break
         assert client.paused
@@ -428,9 +422,9 @@ async def test_pipelined_requests_wait_outside_when_too_many():
     async with through(conversation) as (service, proxy, wire):
         count = 20_000
         wire.writer.write(GET * count)
-        await eventually(lambda: service.seen)
+        await until(lambda: service.seen)
         client = next(iter(proxy.proxy.context.clients))
-        await eventually(lambda: not client._reading)
+        await until(lambda: not client._reading)
         assert len(client._held) < 1 << 20
         gate.set()
         got = b""
@@ -442,9 +436,9 @@ async def test_a_client_that_sends_and_never_reads_is_not_read_from_for_ever():
     big = OK.replace(b": 2", b": 10002") + b"x" * 10_000
     async with stage(big) as (proxy, service), await proxy.connect() as wire:
         wire.writer.write(GET * 200_000)
-        await eventually(lambda: service.seen)
+        await until(lambda: service.seen)
         client = next(iter(proxy.proxy.context.clients))
-        await eventually(lambda: client.paused and not client._reading)
+        await until(lambda: client.paused and not client._reading)
         assert len(client._held) < 1 << 20
         assert client.transport.get_write_buffer_size() < 1 << 20
         for _ in range(500):
@@ -464,7 +458,7 @@ async def test_drain_lets_requests_finish_and_ends_the_rest():
 
     async with through(conversation) as (service, proxy, busy), await proxy.connect() as idle:
         await busy.send(GET)
-        await eventually(lambda: service.seen)
+        await until(lambda: service.seen)
         draining = asyncio.create_task(proxy.proxy.drain(5))
         assert await idle.rest() == b""
         gate.set()
@@ -478,7 +472,7 @@ async def test_drain_lets_requests_finish_and_ends_the_rest():
 async def test_drain_cuts_what_takes_too_long():
     async with through(silent) as (service, proxy, wire):
         await wire.send(GET)
-        await eventually(lambda: service.seen)
+        await until(lambda: service.seen)
         await proxy.proxy.drain(0.05)
         with suppress(ConnectionResetError):
             assert await wire.rest() == b""

@@ -9,6 +9,7 @@ import pytest
 import websockets
 from aiohttp import ClientSession, web
 from support.http_proxy import BOUND, GET, OK, answering, backend, listening, route, running, stage
+from support.waiting import until
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -105,6 +106,38 @@ async def test_drain_ends_tunnels_in_time():
         assert not proxy.proxy.context.tunnels
         with suppress(ConnectionResetError):
             assert await wire.rest() == b""
+
+
+async def test_a_drain_lets_a_request_finish_longer_than_a_tunnel(monkeypatch):
+    monkeypatch.setattr("devdns_proxy.server.STREAM_GRACE", 0.05)
+    go = asyncio.Event()
+
+    async def conversation(self, wire):
+        if (await wire.head()).startswith(b"GET /ws"):
+            await wire.send(switched())
+            await wire.rest()
+        else:
+            self.seen.append(b"asked")
+            await go.wait()
+            await wire.send(OK)
+
+    async with (
+        backend(conversation) as service,
+        running(route("api", service.port)) as proxy,
+        await proxy.connect() as tunnel,
+        await proxy.connect() as wire,
+    ):
+        await tunnel.send(OFFER)
+        await tunnel.head()
+        await wire.send(GET)
+        await until(lambda: service.seen)
+        draining = asyncio.create_task(proxy.proxy.drain(BOUND))
+        assert await tunnel.rest() == b""
+        assert not draining.done()
+        go.set()
+        assert (await wire.rest()).endswith(b"ok")
+        wire.writer.close()
+        await draining
 
 
 # A real library on both sides

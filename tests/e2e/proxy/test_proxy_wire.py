@@ -600,6 +600,16 @@ async def test_a_loop_is_508():
         assert (await proxy.say(looped)).startswith(b"HTTP/1.1 508 ")
 
 
+async def test_two_that_lead_to_each_other_are_a_loop_found_within_a_second():
+    async with running() as one, running() as other:
+        other.view.hello = Hello(1, "another", other.view.hello.config)
+        one.route(route("api", other.port))
+        other.route(route("api", one.port))
+        async with asyncio.timeout(1):
+            assert (await one.say(LAST)).startswith(b"HTTP/1.1 508 ")
+        assert [each.proxy.counters.connections for each in (one, other)] == [2, 1]
+
+
 async def test_a_fault_of_ours_is_500_and_logged_once(capsys):
     async with stage(OK) as (proxy, _):
         table, proxy.view.table = proxy.view.table, None

@@ -137,6 +137,31 @@ def test_control_killed_keeps_container_routes(engine, stack):
     assert statuses == {200}
 
 
+def test_control_killed_holds_what_was_down(engine, stack):
+    api = engine.run("api-1", API)
+    serves(stack, "api.dev.test", api)
+    api.kill()
+    wait_until(lambda: state(stack) == "restarting", what="the end of it")
+    stack.kill("control")
+    wait_until(lambda: stack.running("control"), what="another control")
+    wait_until(lambda: source(stack)["state"] == "ok", what="the Docker source")
+    assert state(stack) == "restarting"
+    api.start()
+    serves(stack, "api.dev.test", api)
+    changes = [(each["from"] and each["from"]["state"], each["to"] and each["to"]["state"]) for each in history(stack)]
+    assert ("live", "restarting") in changes
+    assert (None, None) not in changes
+    assert all(after is not None for _, after in changes)
+
+
+def state(stack):
+    return next(each["state"] for each in stack.json("routes")["routes"] if each["name"] == "api.dev.test")
+
+
+def history(stack):
+    return stack.json("history", "api")["entries"]
+
+
 def test_nothing_is_imported_once_the_privileges_are_gone(engine, tmp_path):
     """The way to the modules may be closed to the unprivileged user, as it is where Python lies below /root."""
     engine.folder.chmod(0o711)

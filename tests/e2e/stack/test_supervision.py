@@ -1,20 +1,29 @@
 """The processes: restart of what dies without a refused connection, orderly stop, privileges."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dns.asyncquery
 import dns.message
 import pytest
+from support.foreign.services import serving
 from support.load import Load, fetch
+from support.processes import descriptors
 from support.services import Service
 from support.stack import COMMAND, Stack
 from support.waiting import until, wait_until
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from devdns.process.parts import DRAIN
 
 RATE = 200
 CHILDREN = ("control", "resolver", "proxy-1")
@@ -104,8 +113,49 @@ def test_several_proxies_share_the_work(tmp_path):
     with Service() as service, Stack(tmp_path, f"routes: {{api: {service.port}}}\n", workers=3) as stack:
         for number in (1, 2, 3):
             assert stack.running(f"proxy-{number}")
+        pids = [stack.pid(f"proxy-{number}") for number in (1, 2, 3)]
+        before = [descriptors(pid) for pid in pids]
+        with contextlib.ExitStack() as clients:
+            for _ in range(60):
+                clients.enter_context(socket.create_connection(stack.http))
+            wait_until(lambda: sum(map(descriptors, pids)) >= sum(before) + 60)
+            assert min(descriptors(pid) - there for pid, there in zip(pids, before, strict=True)) > 0
         stack.kill("proxy-2")
         assert [stack.get("api.dev.test") for _ in range(20)] == [(200, service.nonce)] * 20
+
+
+def test_open_websockets_and_event_streams_do_not_hold_up_a_stop(tmp_path):
+    with (
+        serving("aiohttp", tmp_path) as service,
+        Stack(tmp_path, f"routes: {{api: {service.port}}}\n") as stack,
+        connect("ws://api.dev.test/ws", sock=socket.create_connection(stack.http)) as client,
+        socket.create_connection(stack.http, 5) as events,
+    ):
+        client.send("here")
+        assert client.recv(5) == "here"
+        events.sendall(b"GET /events HTTP/1.1\r\nHost: api.dev.test\r\n\r\n")
+        wait_until(lambda: b"data: " in events.recv(65_536))
+        started = time.monotonic()
+        stack.process.terminate()
+        with pytest.raises(ConnectionClosed):
+            client.recv(5)
+        assert stack.process.wait(10) == 0
+        assert time.monotonic() - started < DRAIN / 2
+        wait_until(lambda: len(service.noticed()) == 2)
+
+
+def test_a_proxy_that_starts_again_ends_its_websockets_and_refuses_nobody(tmp_path):
+    with (
+        serving("aiohttp", tmp_path) as service,
+        Stack(tmp_path, f"routes: {{api: {service.port}}}\n") as stack,
+        connect("ws://api.dev.test/ws", sock=socket.create_connection(stack.http)) as client,
+    ):
+        before = stack.pid("proxy-1")
+        os.kill(before, signal.SIGTERM)
+        with pytest.raises(ConnectionClosed):
+            client.recv(5)
+        assert stack.get("api.dev.test")[0] == 200  # asked while there is no proxy, answered by the next
+        assert stack.pid("proxy-1") != before
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root on Linux: sudo make test")

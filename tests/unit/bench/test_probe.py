@@ -148,7 +148,10 @@ async def test_nobody_listens():
 
 @pytest.mark.parametrize(("status", "outcome"), [(502, "http_5xx"), (404, "http_4xx"), (301, "http_other")])
 async def test_a_status_is_no_success(status, outcome):
-    assert await counts(await says(response("blue").replace(b"200", str(status).encode()))) == {outcome: 40}
+    async with await says(response("why\nnot").replace(b"200", str(status).encode())) as server:
+        probe = await probed(place(server))
+    assert probe.summary().counts == {outcome: 40}
+    assert {row.detail for row in probe.rows} == {"why not"}
 
 
 async def test_a_connection_that_is_reset_loses_what_may_not_be_sent_again():

@@ -16,6 +16,11 @@ from devdns.core.routes import Options, State, Target, parse_target
 from devdns.core.sources import Statement
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # control writes its history where it stands
+
+
 class Server:
     """Answers each connection with `answer`, None for silence; counts them and keeps the heads."""
 
@@ -70,9 +75,10 @@ async def test_a_connect_is_enough_where_it_says_tcp():
 
 
 async def test_what_does_not_answer_is_not_well(monkeypatch, tmp_path):
-    monkeypatch.setattr(probing, "BOUND", 0.05)
     async with serving(None) as server:
-        assert await probe(asked(server.target)) == f"GET /healthz of {server.target} has no answer within 0 s"
+        with monkeypatch.context() as patch:
+            patch.setattr(probing, "BOUND", 0.05)
+            assert await probe(asked(server.target)) == f"GET /healthz of {server.target} has no answer within 0 s"
         server.answer = b"220 hello\r\n"
         assert (await probe(asked(server.target))).endswith("is answered with no HTTP")
     assert (await probe(asked(server.target))).endswith("fails: connection refused")

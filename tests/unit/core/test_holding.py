@@ -24,8 +24,8 @@ def holding():
     return held
 
 
-def said(holding, now, spoken_for=()):
-    return [(each.name, each.state, each.reason) for held in holding.routes(now, spoken_for).values() for each in held]
+def said(holding, now):
+    return [(each.name, each.state, each.reason) for held in holding.routes(now).values() for each in held]
 
 
 def test_what_fell_is_restarting_with_its_targets_and_the_reason(holding):
@@ -60,9 +60,10 @@ def test_a_route_may_say_its_own_time_and_zero_is_none_at_all():
     assert [name for name, _, _ in said(holding, 1.0)] == ["c.dev.test"]
 
 
-def test_an_owner_that_is_spoken_for_is_not_said_but_kept(holding):
-    assert said(holding, 101.0, {"shop/api"}) == []
-    assert said(holding, 102.0) != []
+def test_what_has_an_heir_is_held_no_longer(holding):
+    holding.fall("two", (route("web", owner="web"),), "container two stopped", 100.0)
+    holding.yield_to({"shop/api"})
+    assert [name for name, _, _ in said(holding, 101.0)] == ["web.dev.test"]
 
 
 def test_a_service_without_routes_is_not_held():

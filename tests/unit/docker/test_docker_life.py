@@ -174,6 +174,24 @@ async def a_signal_that_is_survived(scene):
     await scene.expect(LIVE, a)
 
 
+async def a_signal_that_is_not(scene):
+    """For a moment the engine says that it runs, and its port is open."""
+    a = scene.ports["a"]
+    scene.put(port=a)
+    await scene.expect(LIVE, a)
+    said = len(scene.heard.words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(docker_stack, "SIGNALLED", 60)  # however slow this machine is
+        scene.signal("9")
+        await scene.expect(RESTARTING, a, reason="container api is being stopped")
+    scene.put("other", scene.ports["b"], labels={"dev.route": "other"})
+    await scene.heard.live("other")
+    scene.put(port=a, status="exited", does=["die"])
+    await scene.expect(RESTARTING, a, reason="container api stopped (exit code 137)")
+    states = [each.state for word in scene.heard.words[said:] for each in word.routes if each.owner == "api"]
+    assert set(states) == {RESTARTING}
+
+
 async def a_signal_that_is_none_of_our_business(scene):
     a = scene.ports["a"]
     scene.put(port=a)
@@ -195,7 +213,7 @@ async def scaled_up_and_down(scene):
     scene.put("web-1", a, labels=labels, status="exited", does=["die"])
     await scene.expect(LIVE, b)
     scene.put("web-2", b, labels=labels, status="exited", does=["die"])
-    await scene.expect(RESTARTING, a, b)
+    await scene.expect(RESTARTING, b, reason="container web-2 stopped")
     scene.put("web-1", a, labels=labels, started=LATER, does=["start"])
     await scene.expect(LIVE, a)
 
@@ -275,6 +293,7 @@ LIVES = [
     crashing_again_and_again,
     paused,
     a_signal_that_is_survived,
+    a_signal_that_is_not,
     a_signal_that_is_none_of_our_business,
     scaled_up_and_down,
     health_checks,

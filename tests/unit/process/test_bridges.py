@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from support.ports import free_port
 
 from devdns import bridges
 from devdns.bridges import Bridge
@@ -53,14 +54,8 @@ def test_a_public_address_does_not(links, monkeypatch):
     assert bridges.bridges() == frozenset()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.9.8.7", 0))
-        return probe.getsockname()[1]
-
-
 def test_doors_open_on_our_ports_and_close_with_the_bridge():
-    port = free_port()
+    port = free_port("127.9.8.7")
     doors = Doors({"dns": [("127.0.0.1", port)], "http": []})
     opened, closed = doors.reconcile([Bridge("lo", PLACE)])
     assert [name for name, _ in opened] == [f"dns-udp@{PLACE}", f"dns-tcp@{PLACE}"]

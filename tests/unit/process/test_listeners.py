@@ -2,6 +2,8 @@ import errno
 import os
 import socket
 import stat
+import sys
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -63,6 +65,38 @@ def test_all_or_nothing_a_refusal_leaves_no_socket_open():
         open_listeners([Wanted("http", (address,)), Wanted("http", (("192.0.2.1", 0),))])
     with bind_tcp(*address) as again:
         assert again.getsockname() == address
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux spreads connections over listeners of one address")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_connections_spread_over_the_listeners_of_one_address_which_nobody_else_can_have(host):
+    opened = open_listeners([Wanted("http", ((host, 0),))])
+    with ExitStack() as clients:
+        address = opened.addresses["http"][0]
+        given = opened.spread("http", 3)
+        assert [[name for name, _ in each] for each in given] == [["http"]] * 3
+        for _ in range(60):
+            clients.enter_context(socket.create_connection(address))
+        assert min(len(list(accepted(each[0][1]))) for each in given) > 0
+        with pytest.raises(OSError, match="in use"):
+            bind_tcp(*address)
+        opened.close()
+        assert all(sock.fileno() == -1 for each in given for _, sock in each)
+
+
+def accepted(listener):
+    with suppress(BlockingIOError):
+        while True:
+            connection, _ = listener.accept()
+            connection.close()
+            yield connection
+
+
+def test_one_process_has_the_listeners_alone():
+    opened = open_listeners([Wanted("http", (("127.0.0.1", 0),))])
+    assert opened.spread("http", 1) == [opened.sockets]
+    assert not opened.sockets[0][1].getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+    opened.close()
 
 
 def test_a_unix_socket_is_ours_alone_and_replaces_a_stale_one(tmp_path):

@@ -69,6 +69,23 @@ async def test_bytes_and_connections_are_counted_while_open_and_after():
         assert (counters.connections, counters.dials, counters.waited, counters.reused) == (2, 1, 1, 1)
 
 
+async def test_the_use_of_connections_to_services_is_told():
+    async def silent(self, wire):
+        self.seen.append(await wire.head())
+        await wire.rest()
+
+    async with backend(silent) as slow, stage(OK) as (proxy, service):
+        proxy.route(route("api", service.port), route("slow", slow.port))
+        await proxy.say(GET + LAST)
+        async with await proxy.connect() as wire:
+            await wire.send(GET.replace(b"api.", b"slow."))
+            await until(lambda: slow.seen)
+            text = render(proxy.proxy.families())
+            used = [value(text, f"devdns_upstream_{what}") for what in ("open", "idle", "waiting")]
+            assert used == [2, 1, 0]
+            assert value(text, "devdns_http_in_flight") == 1
+
+
 async def test_every_way_a_request_ends_is_told_once():
     told = []
     async with backend(answering(OK)) as service, running(route("api", service.port)) as proxy:

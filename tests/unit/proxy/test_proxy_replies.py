@@ -80,3 +80,16 @@ def test_only_a_dated_head_is_ready():
     dated = read_reply(b"HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 0\r\n\r\n")
     assert dated.ready == dated.head + b"\r\n"
     assert not read_reply(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ready
+
+
+@pytest.mark.parametrize(
+    ("line", "events"),
+    [
+        (b"Content-Type: text/event-stream", True),
+        (b"content-type:text/Event-Stream; charset=utf-8", True),
+        (b"Content-Type: text/event-streams", False),
+        (b"X: content-type: text/event-stream", False),
+    ],
+)
+def test_an_event_stream_is_known(line, events):
+    assert read_reply(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n\r\n").events is events
