@@ -50,7 +50,10 @@ def plan(scenarios: Iterable[str], approaches: Iterable[str], repeats: int, seed
 
 def why_not(run: Run) -> str:
     """The reason, known beforehand, why this cell has no figure."""
-    return SCENARIOS[run.scenario].why_not(APPROACHES[run.approach], run.parameters)
+    scenario, approach = SCENARIOS[run.scenario], APPROACHES[run.approach]
+    if approach.containers_only and not scenario.containers:
+        return "it knows containers only"
+    return scenario.why_not(approach, run.parameters)
 
 
 def programs(run: Run) -> tuple[str, ...]:

@@ -33,7 +33,8 @@ def why_not() -> str:
         return f"{', '.join(missing)} not installed"
     if sys.platform != "linux" or os.geteuid() != 0:
         return "needs root on Linux, for namespaces of its own"
-    return ""
+    tried = subprocess.run(entering(["true"]), capture_output=True, text=True, check=False)  # noqa: S603 - our own command line
+    return f"no namespaces here: {tried.stderr.strip()[-200:]}" if tried.returncode else ""
 
 
 def entering(command: Sequence[str]) -> list[str]:

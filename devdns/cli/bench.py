@@ -18,7 +18,6 @@ from devdns.cli.options import common, option
 from devdns.cli.text import clean, say
 from devdns.core.errors import DevdnsError, UsageRefused
 
-INSTALL = "pip install 'devdns-stack[bench]'"
 SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)?")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 
@@ -30,7 +29,14 @@ def _needs(module: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("devdns"):
             raise
-        raise DevdnsError(f"the bench needs {error.name!r}, which is not installed", INSTALL) from None
+        raise DevdnsError(f"the bench needs {error.name!r}, which is not installed", _install_line()) from None
+
+
+def _install_line() -> str:
+    """Into the environment that runs this; from the checkout, when it is one."""
+    root = Path(__file__).parents[2]
+    what = f"-e '{root}[bench]'" if (root / "pyproject.toml").exists() else "'devdns-stack[bench]'"
+    return f"{sys.executable} -m pip install {what}"
 
 
 def _duration(_: click.Context, __: click.Parameter, value: str) -> float:

@@ -7,16 +7,15 @@ are called, so that `devdns routes` does not pay for what `devdns up` needs.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import click
 
 from devdns import __version__
+from devdns.cli.lazy import LazyGroup
 from devdns.cli.options import Switches, debug_option
 from devdns.cli.text import ReaderGone, clean, say, style
 from devdns.core.errors import DevdnsError, UsageRefused
@@ -47,29 +46,9 @@ UNSET = ("", "0", "false", "no", "off")
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-class LazyGroup(click.Group):
-    """A group that imports a subcommand when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        wanted = args[0]
-        if wanted not in COMMANDS and not ctx.resilient_parsing and (near := get_close_matches(wanted, COMMANDS, 1)):
-            ctx.fail(f"No such command {wanted!r}, did you mean {near[0]!r}?")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="devdns", message="%(prog)s %(version)s")
 @debug_option
 def cli() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from devdns.cli.lazy import LazyGroup
 from devdns.cli.options import option
 from devdns.core.errors import DevdnsError
 
@@ -24,21 +24,7 @@ EXTRA = ("numpy", "scipy", "matplotlib")
 DATA = "study.sqlite"
 
 
-class StudyGroup(click.Group):
-    """A group that imports a subcommand when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-
-@click.group(cls=StudyGroup)
+@click.group(cls=LazyGroup, places=COMMANDS)
 def study() -> None:
     """Plan, run and analyse the usability study."""
 

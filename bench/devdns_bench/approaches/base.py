@@ -43,6 +43,8 @@ class Approach(ABC):
     #: How many names it can be given in reasonable time, and why not more; 0: it has no names.
     most: ClassVar[int] = 1_000_000
     why_no_more: ClassVar[str] = ""
+    #: Services that are processes do not exist for it.
+    containers_only: ClassVar[bool] = False
     #: Learns of changes by itself; the others are told where services are by hand.
     follows: ClassVar[bool] = False
 

@@ -87,8 +87,7 @@ class DockerGen(Labelled):
 
     name: ClassVar[str] = "docker-gen"
     title: ClassVar[str] = "nginx-proxy (docker-gen)"
-    most: ClassVar[int] = 0
-    why_no_more: ClassVar[str] = "it knows containers only"
+    containers_only: ClassVar[bool] = True
     programs: ClassVar[tuple[str, ...]] = ("docker-gen", "nginx")
 
     def prepare(self, services: Sequence[Service]) -> None:

@@ -140,12 +140,13 @@ def lines(  # noqa: PLR0913 - what a figure has
             axes.set_yscale("log")
         for number, line in enumerate(series):
             place = number if line.place is None else line.place
-            colour, mark = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
+            again, kind = divmod(place, len(COLOURS))  # a ninth line has the first colour, but another mark, and dashes
+            colour, mark = COLOURS[kind], MARKS[(kind + again) % len(MARKS)]
             x, y = [x for x, _ in line.points], [y for _, y in line.points]
-            axes.plot(x, y, label=line.label, color=colour, marker=mark, markersize=4)
+            axes.plot(x, y, label=line.label, color=colour, marker=mark, markersize=4, linestyle="--" if again else "-")
         axes.set_xlabel(across)
         axes.set_ylabel(unit)
         axes.grid(color="#DDDDDD", linewidth=0.6)
         if series:
-            axes.legend(frameon=False, fontsize=8)
+            figure.legend(frameon=False, fontsize=8, loc="outside right upper")
         return drawn(figure)

@@ -13,7 +13,8 @@ LIMITS = (
     "A person is not measured here. Where an approach needs a hand, the operator's reaction time is a stated parameter, and the doing itself "
     "takes no time beyond that of its commands. Results are given with the hand at once and with the reaction time, added in the "
     "arithmetic, not waited for: outage and recovery grow by it, and failed requests by the rate times it. Counts of commands and edits in "
-    "setup are of a person who makes no mistakes and knows the manual; typing time is not in the times.",
+    "setup are of a person who makes no mistakes and knows the manual; typing time is not in the times. The lines that each service has in a "
+    "compose file anyway (published ports, labels) are not counted for any approach.",
     "Half of the requests are POST. The probe sends each request once, whatever becomes of it; whether a proxy sent one on twice is not "
     "counted here.",
     "Configuration. Each peer has the configuration that its manual shows for this purpose, on one worker, without access log. portless is "

@@ -166,7 +166,10 @@ class Scale(Changed):
 
     name: ClassVar[str] = "scale"
     title: ClassVar[str] = "Scaling to two replicas and back"
-    question: ClassVar[str] = "A second replica is started, and stopped two seconds later."
+    question: ClassVar[str] = (
+        "A second replica is started, and stopped two seconds later; where it was put into a configuration by hand, it is taken out "
+        "before it is stopped."
+    )
     figures: ClassVar[tuple[Figure, ...]] = (
         *FIGURES[:-1],
         Figure("share", "requests that the second replica answered while it ran", "share", better="higher"),
@@ -185,6 +188,8 @@ class Scale(Changed):
             began = time.monotonic() - probe.began
             await asyncio.sleep(self.HOLD)
             ended = time.monotonic() - probe.began
+            if mend is not None and (back := scene.approach.moved(service)):
+                await asyncio.to_thread(back.act)  # planned, so the hand comes first
             await asyncio.to_thread(scene.stack.docker, "stop", "--time", "2", "second")
             await _calm(probe, time.monotonic())
         held = [row.backend == second.identity for row in probe.rows if began <= row.due < ended]

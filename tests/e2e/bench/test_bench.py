@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.cli import run
 from support.parts import need, need_root
+from support.source import ROOT
 from support.stack import clean_environ
 from support.waiting import wait_until
 
@@ -106,4 +107,5 @@ def test_without_the_extra_the_install_line_is_said(tmp_path):
     (tmp_path / "restart.jsonl").touch()
     done = run("bench", "report", tmp_path, PYTHONPATH=tmp_path)
     assert done.code == 1
-    assert done.error == "the bench needs 'matplotlib', which is not installed - pip install 'devdns-stack[bench]'"
+    line = f"{sys.executable} -m pip install -e '{ROOT}[bench]'"
+    assert done.error == f"the bench needs 'matplotlib', which is not installed - {line}"

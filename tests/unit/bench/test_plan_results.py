@@ -11,7 +11,7 @@ import pytest
 from support.waiting import wait_until
 
 from devdns_bench.peers import Found
-from devdns_bench.plan import Run, plan, programs
+from devdns_bench.plan import Run, plan, programs, why_not
 from devdns_bench.results import SESSIONS, Busy, NoRow, Row, Store, rows, sessions
 from devdns_bench.scenarios import SCENARIOS
 from devdns_bench.scenarios.base import Result
@@ -111,6 +111,11 @@ def test_without_root_every_run_is_left_out_with_the_reason(monkeypatch):
     assert can == []
     assert {run.repeat for run in absent} == {0}
     assert {*absent.values()} == {"needs root on Linux, for namespaces of its own"}
+
+
+def test_what_knows_containers_only_is_not_asked_about_processes():
+    reasons = {run.scenario: why_not(run) for run in plan(["latency", "restart", "dns"], ["docker-gen"], 1, 1)}
+    assert reasons == {"latency": "it knows containers only", "dns": "it knows containers only", "restart": ""}
 
 
 def test_a_missing_program_leaves_out_its_approach_only():
