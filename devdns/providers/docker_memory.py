@@ -36,6 +36,11 @@ class Memory:
         """The routes of a container when it was last up, or is held for."""
         return self.holding.of(key) or (self.last or {}).get(key, ())
 
+    def keep(self, key: str, routes: tuple[Route, ...]) -> None:
+        """What a container that is up has by now, said or not; nothing before anything was said."""
+        if self.last is not None and key not in self.holding:
+            self.last[key] = routes
+
     def fall(self, key: str, routes: Iterable[Route], reason: str, now: float) -> None:
         """A container went down."""
         self.holding.fall(key, routes, reason, now)

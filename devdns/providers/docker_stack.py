@@ -85,7 +85,10 @@ class Stack:
         return self._statement()
 
     async def close(self) -> None:
-        """Ends the tasks and the connection."""
+        """Ends the tasks and the connection. What came up since the last statement is remembered as what was said is."""
+        for name, seen in self._seen.items():
+            if seen.is_there and seen.routes:
+                self._memory.keep(name, seen.routes)
         self._engine.close()
         if self._reviewer is not None:
             self._reviewer.cancel()

@@ -10,7 +10,9 @@ from support.inspections import inspection
 from support.replay import replaying
 
 from devdns.core.routes import Route, State, Target
+from devdns.core.sources import Trouble
 from devdns.providers import docker_memory, docker_stack
+from devdns.providers.docker_hosts import EngineLost
 from devdns.providers.docker_memory import Memory
 
 API = {"dev.route": "api"}
@@ -372,6 +374,27 @@ async def test_what_is_not_back_with_the_engine_is_held_and_followed(replay, por
         await heard.gone("gone")
         replay.put(box(port=ports["b"], started=LATER), "start")
         assert (await heard.live("api")).targets == (Target("127.0.0.1", ports["b"]),)
+
+
+async def test_what_comes_up_as_the_engine_goes_away_is_not_forgotten(replay, ports, monkeypatch):
+    """An engine that is being stopped signals its containers, says that they run on, and is gone before that could be told."""
+    take, a = docker_stack.Stack._take, ports["a"]
+
+    def and_lose_the_engine(stack, container, old):
+        take(stack, container, old)
+        if old is not None:
+            stack._end(EngineLost("gone"))
+
+    replay.put(box(port=a))
+    async with watching(replay.url) as heard:
+        await heard.live("api")
+        said = len(heard.words)
+        monkeypatch.setattr(docker_stack.Stack, "_take", and_lose_the_engine)
+        Scene(replay, heard, ports).signal("15")
+        await heard.until(lambda: any(isinstance(word, Trouble) for word in heard.words[said:]), "the loss")
+        monkeypatch.undo()
+        await heard.live("api")
+    assert all([route.owner for route in word.routes] == ["api"] for word in heard.words[said:])
 
 
 async def test_silence_counts_when_it_lasts(monkeypatch):
