@@ -24,11 +24,15 @@ SILENCES = 2
 
 
 class Memory:
-    """`last` are the routes of each container that was up when it was last stated, by its id; None before anything was."""
+    """`last` are the routes of each container that was up when it was last stated, by its id; None before anything was.
+
+    `beyond`: containers' own addresses were out of reach when one was last knocked at.
+    """
 
     def __init__(self, hold: float) -> None:
         self.holding = Holding(hold)
         self.last: dict[str, tuple[Route, ...]] | None = None
+        self.beyond = False
         self._silent: dict[Target, int] = {}
         self._removed: dict[str, frozenset[str]] = {}  # containers held for -> the owners who claimed beside them
 

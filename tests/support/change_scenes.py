@@ -114,11 +114,11 @@ async def paused(scene: Scene) -> None:
 async def replugged(scene: Scene) -> None:
     """Joined to another network and taken from the one it was in, whose address falls silent with what was on its way.
 
-    Nobody tells the one who waits: the kernel finds out within about a second.
+    Nobody tells the one who waits: the kernel finds out within about two seconds, since its probes count in whole ones.
     """
     networks = [await scene.call(scene.engine.network, f"{scene.name}-{number}") for number in (1, 2)]
     api = await scene.start(network_mode=networks[0].name)
-    async for _ in scene.turns(slack=1.5):
+    async for _ in scene.turns(slack=2.0):
         old, new = networks
         await scene.call(new.connect, api)
         async with scene.out(api, lost=True):
