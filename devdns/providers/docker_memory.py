@@ -24,17 +24,26 @@ SILENCES = 2
 
 
 class Memory:
-    """`last` are the routes of each container that was up when it was last stated, by its id; None before anything was."""
+    """`last` are the routes of each container that was up when it was last stated, by its id; None before anything was.
+
+    `beyond`: containers' own addresses were out of reach when one was last knocked at.
+    """
 
     def __init__(self, hold: float) -> None:
         self.holding = Holding(hold)
         self.last: dict[str, tuple[Route, ...]] | None = None
+        self.beyond = False
         self._silent: dict[Target, int] = {}
         self._removed: dict[str, frozenset[str]] = {}  # containers held for -> the owners who claimed beside them
 
     def had(self, key: str) -> tuple[Route, ...]:
         """The routes of a container when it was last up, or is held for."""
         return self.holding.of(key) or (self.last or {}).get(key, ())
+
+    def keep(self, key: str, routes: tuple[Route, ...]) -> None:
+        """What a container that is up has by now, said or not; nothing before anything was said."""
+        if self.last is not None and key not in self.holding:
+            self.last[key] = routes
 
     def fall(self, key: str, routes: Iterable[Route], reason: str, now: float) -> None:
         """A container went down."""

@@ -68,11 +68,14 @@ class Seen:
 
 
 class Seekers:
-    """A task for each container that is knocked at. `told` is called when one found something else."""
+    """A task for each container that is knocked at. `told` is called when one found something else.
 
-    def __init__(self, told: Callable[[Seen], None]) -> None:
+    `beyond`: the last container was reached by its published port only.
+    """
+
+    def __init__(self, told: Callable[[Seen], None], *, beyond: bool) -> None:
+        self.beyond = beyond
         self._told = told
-        self._beyond = False  # the last container was reached by its published port only
         self._doors = asyncio.Semaphore(KNOCKS_AT_ONCE)
         self._busy: set[asyncio.Task[None]] = set()
         self._clock = asyncio.get_running_loop().time
@@ -108,9 +111,9 @@ class Seekers:
             await asyncio.sleep(self._pause(spent))
 
     async def _reach(self, container: Container, port: int, rules: Rules, scheme: str) -> Reach:
-        found = await reach(container, port, rules.ground, speaks_http=scheme == "http", beyond=self._beyond)
+        found = await reach(container, port, rules.ground, speaks_http=scheme == "http", beyond=self.beyond)
         if container.addresses and found.host:
-            self._beyond = found.published
+            self.beyond = found.published
         return found
 
     def _pause(self, spent: float) -> float:

@@ -49,7 +49,7 @@ class Stack:
         self._inquiry = Inquiry(self._engine, self._put)
         self._causes = Causes()
         self._news = asyncio.Event()
-        self._seekers = Seekers(self._found)
+        self._seekers = Seekers(self._found, beyond=memory.beyond)
         self._reviewer: asyncio.Task[None] | None = None
         self._fell = False
         self._over: BaseException | None = None
@@ -85,7 +85,11 @@ class Stack:
         return self._statement()
 
     async def close(self) -> None:
-        """Ends the tasks and the connection."""
+        """Ends the tasks and the connection. What came up since the last statement is remembered as what was said is."""
+        self._memory.beyond = self._seekers.beyond
+        for name, seen in self._seen.items():
+            if seen.is_there and seen.routes:
+                self._memory.keep(name, seen.routes)
         self._engine.close()
         if self._reviewer is not None:
             self._reviewer.cancel()

@@ -121,18 +121,18 @@ class Exchange(Troubled):
         with self._edge():
             self._send(upstream)
 
-    def dial_failed(self, failed: DialFailed) -> None:
+    def dial_failed(self, failed: DialFailed, *, moving: bool) -> None:
         """Tries the other targets of the route: of this request nothing has reached any of them (the retry rule).
 
         A target that accepted nothing in time is tried again: the burst that has filled its queue may pass, and by then
-        the route may lead elsewhere.
+        the route may lead elsewhere. While it takes others (`moving`) that is no try at all: the queue is long, and this one is in it.
         """
         self._line = None
         with self._edge():
+            self._tries = 0 if moving and failed.crowded else self._tries + 1
             self._try_on(failed)
 
     def _try_on(self, failed: DialFailed) -> None:
-        self._tries += 1
         if not failed.crowded or self._tries == self._context.limits.connect_tries:
             self._tried.append(self._dialled)
             if failed.crowded:

@@ -125,7 +125,10 @@ class Line:
             self._context.pool.put(upstream)
 
     def _fail(self, failed: DialFailed) -> None:
-        """Tells who waits. That nothing was accepted in time matters only to those for whom nothing has moved since."""
+        """Tells who waits. That nothing was accepted in time matters only to those for whom nothing has moved since.
+
+        Each is told too whether others got through since it came: a service that is only slow to accept is not given up.
+        """
         if failed.passing:
             self._context.watches.begin(self.target, failed)
         else:
@@ -136,5 +139,5 @@ class Line:
             before = self._context.loop.time() - self._context.limits.connect_time
             told = [each for each, since in self._waiting.items() if max(since, self._moved) <= before]
         for each in told:
-            self._waiting.pop(each, None)
-            each.dial_failed(failed)
+            since = self._waiting.pop(each, None)
+            each.dial_failed(failed, moving=since is not None and self._moved > since)

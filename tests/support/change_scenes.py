@@ -4,12 +4,13 @@ A scene's function prepares its backends, then makes one change a turn.
 """
 
 import functools
+import time
 from itertools import cycle
 
 from docker.models.containers import Container
 
 from support import apps
-from support.change import Scene, Turn, together
+from support.change import Change, Scene, Turn, together
 from support.engine import address, nonce, published
 from support.ports import lasting_port
 from support.waiting import until
@@ -114,11 +115,11 @@ async def paused(scene: Scene) -> None:
 async def replugged(scene: Scene) -> None:
     """Joined to another network and taken from the one it was in, whose address falls silent with what was on its way.
 
-    Nobody tells the one who waits: the kernel finds out within about a second.
+    Nobody tells the one who waits: the kernel finds out within about two seconds, since its probes count in whole ones.
     """
     networks = [await scene.call(scene.engine.network, f"{scene.name}-{number}") for number in (1, 2)]
     api = await scene.start(network_mode=networks[0].name)
-    async for _ in scene.turns(slack=1.5):
+    async for _ in scene.turns(slack=2.0):
         old, new = networks
         await scene.call(new.connect, api)
         async with scene.out(api, lost=True):
@@ -157,19 +158,19 @@ async def swapped(scene: Scene) -> None:
 async def daemon(scene: Scene) -> None:
     """The engine itself is restarted, and its containers with it."""
     await scene.start(restart_policy={"Name": "always"})
-    async for _ in scene.turns():
-        await scene.back(scene.engine.daemon_restart)
+    async for turn in scene.turns():
+        await _engine_back(scene, turn, scene.engine.daemon_restart)
 
 
 async def crashed(scene: Scene) -> None:
     """The engine is killed, and its proxies of published ports with it; containers run on until it is back and starts them anew."""
     api = await scene.start(restart_policy={"Name": "always"})
-    async for _ in scene.turns():
+    async for turn in scene.turns():
         end = await scene.call(apps.note_end, api, scene.stamps)
         apps.stamp(scene.stamps, "down", "engine")
         await scene.call(functools.partial(scene.engine.daemon_stop, kill=True))
         apps.stamp(scene.stamps, "gone", "engine")
-        await scene.back(scene.engine.daemon_start)
+        await _engine_back(scene, turn, scene.engine.daemon_start)
         end.join()
 
 
@@ -209,6 +210,18 @@ async def exchanged(scene: Scene) -> None:
         await scene.leads_to(f"127.0.0.1:{places[0]}")
         apis = [await scene.spawn(places[0]), await other.spawn(places[1])]
     scene.done += other.done
+
+
+async def _engine_back(scene: Scene, turn: Turn, start: Change) -> None:
+    """Starts the engine. It may answer later than its containers do, and until then nobody knows where those are."""
+
+    def answering() -> float:
+        start()
+        return time.monotonic()
+
+    answers = await scene.back(answering)
+    up = max(at for at, word, _ in apps.ups_and_downs(scene.stamps) if word == "up")
+    turn.slack = max(0.0, answers - up)
 
 
 async def _answers(turn: Turn, container: Container) -> None:

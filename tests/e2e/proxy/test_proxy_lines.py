@@ -124,6 +124,31 @@ async def test_a_target_that_accepts_nothing_fails_for_all_within_the_time_of_on
         await until(lambda: not proxy.proxy.context.pool.lines)  # the dials that went on end after the answers
 
 
+async def taking_one_now_and_then(listener: socket.socket, proxy, count: int) -> None:
+    """Takes and answers a connection each time that dials have failed for those who still wait."""
+    loop, counters, pool = asyncio.get_running_loop(), proxy.proxy.counters, proxy.proxy.context.pool
+    for _ in range(count):
+        enough = counters.dials + 2
+        await until(lambda enough=enough: counters.dials >= enough or not pool.waiting)
+        connection, _ = await loop.sock_accept(listener)
+        with connection:
+            await loop.sock_recv(connection, 65_536)
+            await loop.sock_sendall(connection, OK.replace(b"Date", b"Connection: close\r\nDate"))
+
+
+async def test_nobody_is_given_up_by_a_service_that_takes_others():
+    count, limits = 7, Limits(opening=2, connect_time=0.2, connect_tries=4)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        listener.setblocking(False)
+        async with running(route("api", listener.getsockname()[1]), limits=limits) as proxy:
+            serving = asyncio.create_task(taking_one_now_and_then(listener, proxy, count))
+            answers = await asyncio.gather(*(proxy.say(LAST) for _ in range(count)))
+            assert [answer[:13] for answer in answers] == [b"HTTP/1.1 200 "] * count
+            await serving
+
+
 async def test_all_who_wait_for_a_target_that_refuses_are_told_by_one_dial():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -1,7 +1,8 @@
 """What becomes of a route while its container lives and dies: events and inspections of a replayed engine, step by step."""
 
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -10,7 +11,9 @@ from support.inspections import inspection
 from support.replay import replaying
 
 from devdns.core.routes import Route, State, Target
-from devdns.providers import docker_memory, docker_stack
+from devdns.core.sources import Trouble
+from devdns.providers import docker_memory, docker_reach, docker_stack
+from devdns.providers.docker_hosts import EngineLost
 from devdns.providers.docker_memory import Memory
 
 API = {"dev.route": "api"}
@@ -372,6 +375,55 @@ async def test_what_is_not_back_with_the_engine_is_held_and_followed(replay, por
         await heard.gone("gone")
         replay.put(box(port=ports["b"], started=LATER), "start")
         assert (await heard.live("api")).targets == (Target("127.0.0.1", ports["b"]),)
+
+
+async def test_an_engine_that_is_back_is_not_asked_anew_whether_own_addresses_are_in_reach(replay, ports, monkeypatch):
+    """That they are not takes a while to find out, for which every request would wait."""
+    with silent_address() as (address, port):
+        place = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(ports["a"])}]}
+        replay.put(inspection("api", API, exposed=(), published=place, addresses={"bridge": address}))
+        async with watching(replay.url) as heard:
+            await heard.live("api")
+            monkeypatch.setattr(docker_reach, "knock", partial(docker_reach.knock, within=60))
+            options = {"labels": {**API, "dev.strip": "true"}, "started": LATER}
+            replay.put(inspection("api", exposed=(), published=place, addresses={"bridge": address}, **options))
+            replay.hang_up()
+            await heard.until(lambda: heard.route("api").options.strip and heard.state("api") is LIVE, "the new one", 5)
+            assert heard.route("api").targets == (Target("127.0.0.1", ports["a"]),)
+
+
+@contextmanager
+def silent_address():
+    """An address and a port that answer no connect: the queue is full."""
+    with socket.socket() as sock, ExitStack() as waiting:
+        sock.bind(("127.0.0.66", 0))
+        sock.listen(0)
+        for _ in range(3):
+            caller = waiting.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(sock.getsockname())
+        yield sock.getsockname()
+
+
+async def test_what_comes_up_as_the_engine_goes_away_is_not_forgotten(replay, ports, monkeypatch):
+    """An engine that is being stopped signals its containers, says that they run on, and is gone before that could be told."""
+    take, a = docker_stack.Stack._take, ports["a"]
+
+    def and_lose_the_engine(stack, container, old):
+        take(stack, container, old)
+        if old is not None:
+            stack._end(EngineLost("gone"))
+
+    replay.put(box(port=a))
+    async with watching(replay.url) as heard:
+        await heard.live("api")
+        said = len(heard.words)
+        monkeypatch.setattr(docker_stack.Stack, "_take", and_lose_the_engine)
+        Scene(replay, heard, ports).signal("15")
+        await heard.until(lambda: any(isinstance(word, Trouble) for word in heard.words[said:]), "the loss")
+        monkeypatch.undo()
+        await heard.live("api")
+    assert all([route.owner for route in word.routes] == ["api"] for word in heard.words[said:])
 
 
 async def test_silence_counts_when_it_lasts(monkeypatch):
