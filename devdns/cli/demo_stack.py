@@ -133,8 +133,8 @@ class DemoStack:
             raise DevdnsError("the stack of the demo did not start: " + (heard[-1] if heard else f"exit code {code}"))
         self._ending.enter_context(Heir(self._supervisor.pid, self.folder))
         listening: Mapping[str, list[list[str]]] = record(self.folder)["listeners"]
-        (self.dns,), (self.http,) = (
-            [(str(host), int(port)) for host, port in listening[key]] for key in ("dns", "http")
+        self.dns, self.http = (  # the first ones: those of container bridges stand behind them
+            (str(host), int(port)) for host, port in (listening[key][0] for key in ("dns", "http"))
         )
 
     def _stop(self) -> None:

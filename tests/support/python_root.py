@@ -1,5 +1,6 @@
 """A root file system with this machine's Python in it, to import as a Docker image where no registry can be asked."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -45,12 +46,18 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _libraries(files: Iterable[Path]) -> list[Path]:
-    """The shared libraries that Python, its extensions and the wheels of our dependencies load."""
-    wheels = Path(sysconfig.get_path("platlib")).rglob("*.so")
-    linked = [str(file) for file in (*files, *wheels) if file.suffix == ".so" or file.stat().st_mode & 0o111]
+    """The shared libraries of the system that Python, its extensions and the wheels of our dependencies load.
+
+    Those that a wheel brings along come with it.
+    """
+    installed = Path(sysconfig.get_path("platlib"))
+    linked = [
+        str(file) for file in (*files, *installed.rglob("*.so")) if file.suffix == ".so" or file.stat().st_mode & 0o111
+    ]
     shown = subprocess.run(["ldd", *linked], capture_output=True, text=True, check=False).stdout
     words = {word for line in shown.splitlines() if not line.endswith(":") for word in line.split()}
-    return sorted(Path(word) for word in words if word.startswith("/") and Path(word).is_file())
+    named = {Path(os.path.normpath(word)) for word in words if word.startswith("/")}
+    return sorted(file for file in named if file.is_file() and not file.is_relative_to(installed))
 
 
 def _add(tar: tarfile.TarFile, file: Path, place: Path, seen: set[Path]) -> None:
