@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import BOUND, COMMAND, run
+from support.parts import need, need_root
 from support.stack import clean_environ
 from support.waiting import wait_until
 
@@ -144,3 +145,14 @@ def _until(process, word):
 def _children(folder):
     found = json.loads((folder / "supervisor.json").read_text())
     return [found["pid"], *(each["pid"] for each in found["processes"])]
+
+
+def test_it_runs_where_there_are_container_bridges(temporary):
+    need("unshare", "ip")
+    need_root("a network namespace")
+    bridge = "ip link set lo up; ip link add br7 type bridge; ip address add 10.77.0.1/24 dev br7; ip link set br7 up"
+    ran = run(
+        "demo", "--check", prefix=("unshare", "--net", "sh", "-ec", f'{bridge}; exec "$@"', "sh"), TMPDIR=temporary
+    )
+    assert (ran.code, ran.err) == (0, "")
+    assert "all answers are right" in ran.out
