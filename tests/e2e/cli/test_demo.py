@@ -150,9 +150,12 @@ def _children(folder):
 def test_it_runs_where_there_are_container_bridges(temporary):
     need("unshare", "ip")
     need_root("a network namespace")
-    bridge = "ip link set lo up; ip link add br7 type bridge; ip address add 10.77.0.1/24 dev br7; ip link set br7 up"
+    bridge = "mount -t sysfs sysfs /sys; ip link set lo up; ip link add br7 type bridge; ip address add 10.77.0.1/24 dev br7; ip link set br7 up"
     ran = run(
-        "demo", "--check", prefix=("unshare", "--net", "sh", "-ec", f'{bridge}; exec "$@"', "sh"), TMPDIR=temporary
+        "demo",
+        "--check",
+        prefix=("unshare", "--net", "--mount", "sh", "-ec", f'{bridge}; exec "$@"', "sh"),
+        TMPDIR=temporary,
     )
     assert (ran.code, ran.err) == (0, "")
     assert "all answers are right" in ran.out
