@@ -15,6 +15,8 @@ from devdns.providers.docker_container import WORD
 
 #: Events of a container that change nothing of it that we keep; health checks make exec_* all the time.
 IDLE = ("exec_", "attach", "detach", "top", "resize", "export", "archive-path", "extract-to-dir", "commit", "create")
+#: Events after which a service that was down may be up.
+HOPEFUL = ("start", "restart", "unpause", "health_status", "network connect")
 #: Signals that end a service, unless it ignores them: HUP, USR1 and the like are its own business.
 ENDING = {"2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM"}
 
@@ -34,6 +36,11 @@ class Event(Struct, frozen=True):
     def removed(self) -> bool:
         """The container is gone for good (Podman says `remove`)."""
         return self.action in {"destroy", "remove"}
+
+    @property
+    def hopeful(self) -> bool:
+        """A service that was down may be up."""
+        return self.action.startswith(HOPEFUL)
 
 
 def parse_event(event: Mapping[str, Any]) -> Event | None:

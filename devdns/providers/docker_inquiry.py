@@ -1,7 +1,7 @@
 """What became of a container is asked of the engine: each once however many events it made, what is waited for first.
 
 A few at a time, each by itself: while an engine tears down a container's network it answers nothing about it for a while,
-and that holds up nobody else.
+and that holds up nobody else. One asker is for what is waited for alone: in a burst of events the others are never free.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Inquiry:
         """Asks of all there are, before `start`. Raises `EngineLost`."""
 
         async def some() -> None:
-            while name := self._next():
+            while name := _next(self._urgent, self._others):
                 await self._inspect(name)
 
         while self._urgent or self._others:
@@ -49,7 +49,8 @@ class Inquiry:
     def start(self, ended: Callable[[asyncio.Task[None]], None]) -> None:
         """Asks from now on. `ended` hears of a task that ends: by `EngineLost`, or a fault of ours."""
         for number in range(THREADS):
-            task = asyncio.create_task(self._run(), name=f"ask of containers {number}")
+            queues = (self._urgent, self._others) if number else (self._urgent,)
+            task = asyncio.create_task(self._run(*queues), name=f"ask of containers {number}")
             task.add_done_callback(ended)
             self._tasks.append(task)
 
@@ -59,22 +60,14 @@ class Inquiry:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _run(self, *queues: dict[str, None]) -> None:
         while True:
-            name = self._next()
+            name = _next(*queues)
             if name:
                 await self._inspect(name)
             else:
                 self._work.clear()
                 await self._work.wait()
-
-    def _next(self) -> str:
-        """The next one, empty when there is none."""
-        for waiting in (self._urgent, self._others):
-            for name in waiting:
-                del waiting[name]
-                return name
-        return ""
 
     async def _inspect(self, name: str) -> None:
         turn = self._asked[name] = object()
@@ -84,3 +77,12 @@ class Inquiry:
         del self._asked[name]
         if name not in self._urgent and name not in self._others:
             self._put(name, found)
+
+
+def _next(*queues: dict[str, None]) -> str:
+    """The first of the first queue that has one, taken from there; empty when there is none."""
+    for waiting in queues:
+        for name in waiting:
+            del waiting[name]
+            return name
+    return ""

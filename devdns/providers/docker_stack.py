@@ -106,8 +106,10 @@ class Stack:
             self._memory.bury(event.id, self._up())
         if event.doubtful:
             asyncio.get_running_loop().call_later(SIGNALLED, self._ask_of, event.id)
-        else:
+        elif event.hopeful:
             self._ask_of(event.id)
+        else:
+            self._inquiry.ask((event.id,))  # nobody waits for what is told of a downfall
 
     def _ask_of(self, *names: str) -> None:
         self._inquiry.ask(names, self._memory.holding.__contains__)

@@ -71,3 +71,11 @@ def test_causes_are_bounded_and_those_of_nobody_are_not_told():
         causes.note(str(number), "start")
     assert len(causes.told(str)) == MOST
     assert causes.told(lambda _: "") == {}
+
+
+@pytest.mark.parametrize(
+    ("action", "hopeful"),
+    [("start", True), ("unpause", True), ("health_status: healthy", True), ("die", False), ("destroy", False)],
+)
+def test_after_some_events_a_service_that_was_down_may_be_up(action, hopeful):
+    assert parse_event(container(action)).hopeful is hopeful

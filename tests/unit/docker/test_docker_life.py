@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from support.docker_heard import watching
 from support.inspections import inspection
 from support.replay import replaying
+from support.waiting import until
 
 from devdns.core.routes import Route, State, Target
 from devdns.core.sources import Trouble
@@ -326,6 +327,21 @@ async def test_what_fell_is_told_before_the_engine_says_what_became_of_it(replay
             replay.emit(box()["Id"], "die")
             await heard.until(lambda: heard.state("api") is RESTARTING, "the death")
             assert all(path == f"/containers/{box()['Id']}/json" for _, path in replay.asked[asked:])
+
+
+async def test_what_is_waited_for_is_asked_of_while_the_engine_hangs_on_all_others(replay, ports):
+    a, others = ports["a"], [f"other-{number}" for number in range(20)]
+    replay.put(box(port=a))
+    async with watching(replay.url) as heard:
+        await heard.live("api")
+        replay.put(box(port=a, status="exited"), "die")
+        await heard.until(lambda: heard.state("api") is RESTARTING, "the death")
+        with replay.silent(*others):
+            for name in others:
+                replay.put(box(name, a, identity=name, labels={"dev.route": name}), "start")
+            await until(lambda: sum("/other-" in path for _, path in replay.asked) >= 3)
+            replay.put(box(port=a, started=LATER), "start")
+            await heard.live("api")
 
 
 async def test_a_second_claim_waits_while_the_first_owner_is_down(replay, ports):
