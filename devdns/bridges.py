@@ -7,6 +7,7 @@ the local network would open our listeners to strangers.
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import struct
 import sys
@@ -54,16 +55,16 @@ def _joins_a_network(name: str) -> bool:
 
 
 def _ways_out() -> set[str]:
-    """The interfaces of default routes."""
+    """The interfaces of default routes. A name is any bytes but white space, a slash and a colon."""
     try:
-        rows = [row.split() for row in ROUTES.read_text("ascii").splitlines()[1:]]
+        rows = [row.split(b"\t") for row in ROUTES.read_bytes().split(b"\n")[1:]]
     except OSError:
         return set()
-    return {row[0] for row in rows if row[1] == "00000000"}
+    return {os.fsdecode(row[0]) for row in rows if len(row) > 1 and row[1] == b"00000000"}
 
 
 def _place(name: str) -> IPv4Interface | None:
-    request = struct.pack("16s16x8x", name.encode())
+    request = struct.pack("16s16x8x", os.fsencode(name))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             address, mask = (

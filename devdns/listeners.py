@@ -128,7 +128,7 @@ def bind_tcp(host: str, port: int, device: str = "") -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if device:
-            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, device.encode())
+            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, os.fsencode(device))
         _v6_only(sock)
         sock.bind((host, port))
         sock.listen(BACKLOG)

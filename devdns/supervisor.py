@@ -95,6 +95,7 @@ class Supervisor:
         self._doors = Doors({})
         self._changes: socket.socket | None = None
         self._look_at = 0.0
+        self._bridges: frozenset[bridges.Bridge] = frozenset()
         self._unix: list[tuple[str, socket.socket]] = []
         self._stops = 0
         self._homeless = False
@@ -130,7 +131,7 @@ class Supervisor:
         self._changes = links.changes()
         if self._changes is not None:
             self._selector.register(self._changes, selectors.EVENT_READ)
-            self._doors.reconcile(bridges.bridges())
+            self._doors.reconcile(self._look())
         for note in (*self._listeners.told(), *self._doors.notes):
             self._say(note)
         self._doors.notes.clear()
@@ -200,10 +201,18 @@ class Supervisor:
             self._say(f"{slow} did not get ready within {START_BOUND:.0f} s")
             self._exit = 1
 
+    def _look(self) -> frozenset[bridges.Bridge]:
+        """The bridges there are; those there were when the look fails, since nothing that others call their links may stop us."""
+        try:
+            self._bridges = bridges.bridges()
+        except Exception as error:  # noqa: BLE001 - the edge to whatever a system makes of its links
+            self._say(f"the bridges of this machine cannot be looked at: {error!r}")
+        return self._bridges
+
     def _mind_bridges(self) -> None:
         """Opens and closes listeners as bridges came and went, and tells the children."""
         self._look_at = 0.0
-        opened, closed = self._doors.reconcile(bridges.bridges())
+        opened, closed = self._doors.reconcile(self._look())
         for child in self._children:
             role = ROLES.get(child.part)
             theirs = [each for each in opened if role and each[0].startswith(role)]
@@ -345,7 +354,12 @@ class Supervisor:
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # a terminal that is gone stops nothing
-            print(line, file=self._out, flush=True)
+            print(readable(line), file=self._out, flush=True)
+
+
+def readable(line: str) -> str:
+    """The line with everything escaped that drives a terminal or cannot be written: others named their links."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
 def raise_file_limit() -> None:

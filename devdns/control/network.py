@@ -50,16 +50,24 @@ class NetworkWatch:
         if kernel is not None:
             loop.add_reader(kernel.fileno(), self._hear, kernel)
         try:
-            self.now = Network(1, await asyncio.to_thread(look))
+            self.now = Network(1, await self._look())
             yield self.now
             while True:
                 await self._wait()
-                if self._notice(await asyncio.to_thread(look), asleep()):
+                if self._notice(await self._look(), asleep()):
                     yield self.now
         finally:
             if kernel is not None:
                 loop.remove_reader(kernel.fileno())
                 kernel.close()
+
+    async def _look(self) -> Scene:
+        """The network as it is now, or as it was where the look fails: another one may do better."""
+        try:
+            return await asyncio.to_thread(look)
+        except Exception:  # the edge: what a system may call its links is anybody's guess
+            log.exception("the network cannot be looked at")
+            return self.now.scene
 
     def _hear(self, kernel: socket) -> None:
         links.drain(kernel)
@@ -106,7 +114,7 @@ def ways() -> tuple[Way, ...] | None:
 
 def addresses() -> Iterable[str]:
     """The addresses of links to somewhere: not of loopback, nor of what engines made for containers."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # ValueError: a name that is no UTF-8, which the library cannot read past
         for adapter in ifaddr.get_adapters():
             if adapter.name == "lo" or _is_containers(adapter.name):
                 continue

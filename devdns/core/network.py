@@ -5,6 +5,7 @@ What a container engine adds and takes away (bridges and their ends) is no other
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Address
 
@@ -13,6 +14,8 @@ from msgspec import Struct
 MOST_SHOWN = 16
 #: RTF_UP and RTF_REJECT of linux/route.h.
 UP, REJECT = 0x1, 0x200
+#: What stands between blanks: the name of an interface may hold any other character.
+FIELD = re.compile("[^ ]+")
 
 
 class Way(Struct, frozen=True, gc=False, order=True):
@@ -69,7 +72,7 @@ def default_ways(ipv4: str, ipv6: str) -> tuple[Way, ...]:
 
 
 def _ways4(text: str) -> Iterator[Way]:
-    rows = [row.split() for row in text.splitlines()[1:]]
+    rows = [row.split("\t") for row in text.split("\n")[1:]]
     found = [row for row in rows if len(row) >= 8 and row[1] == row[7] == "00000000" and _usable(row[3])]
     for row in sorted(found, key=lambda row: int(row[6])):
         raw = bytes.fromhex(row[2])[::-1]
@@ -77,7 +80,7 @@ def _ways4(text: str) -> Iterator[Way]:
 
 
 def _ways6(text: str) -> Iterator[Way]:
-    rows = [row.split() for row in text.splitlines()]
+    rows = [FIELD.findall(row) for row in text.split("\n")]
     found = [row for row in rows if len(row) == 10 and row[1] == "00" and not row[0].strip("0") and _usable(row[8])]
     for row in sorted(found, key=lambda row: int(row[5], 16)):
         if row[9] != "lo":

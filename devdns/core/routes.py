@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +27,7 @@ TARGET = re.compile(
 SPOKEN = ("http", "https")
 NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 BROADCAST = IPv4Address("255.255.255.255")
+NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80}
 
 
@@ -110,14 +111,24 @@ def _target_host(host: str, text: str) -> str:
 
 
 def forbidden(address: IPv4Address | IPv6Address) -> bool:
-    """Addresses no route may lead to, also when a name resolves to one: metadata services live on link-local ones."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    """Addresses no route may lead to, also when a name resolves to one: metadata services live on link-local ones.
+
+    What a gateway would make of an IPv6 address counts as well (RFC 6052, RFC 8215, RFC 3056).
+    """
+    if isinstance(address, IPv6Address):
+        address = _inner(address) or address
     return address.is_link_local or address.is_unspecified or address.is_multicast or address == BROADCAST
 
 
 #: Certificates are checked wherever the service is, or nowhere.
 ALWAYS, NEVER = "always", "never"
+
+
+def _inner(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address inside one of IPv6."""
+    if any(address in network for network in NAT64):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 class Options(Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import deque
 from contextlib import suppress
 from queue import Full, Queue
 from time import monotonic, time
@@ -70,6 +71,7 @@ class AccessLog:
         self._timer: asyncio.TimerHandle | None = None
         self._queue: Queue[list[Noted] | None] = Queue(1)
         self._missing = 0
+        self._lost: deque[int] = deque()  # told by the thread: lines that the disk did not take
         self._cut = False
         self.left_out = 0
         self._thread = threading.Thread(target=self._write_all, name="access log", daemon=True)
@@ -81,6 +83,8 @@ class AccessLog:
             self._missing += 1
             self.left_out += 1
             return
+        while self._lost:
+            self._missing += self._lost.popleft()
         self._waiting.append((time(), ending, self._missing))
         self._missing = 0
         self._size += ONE + len(ending.target)
@@ -124,6 +128,7 @@ class AccessLog:
                 self._write(data)
             except OSError as error:
                 self.left_out += len(noted)
+                self._lost.append(sum(1 + missing for _, _, missing in noted))
                 log.warning("access log not written", path=self._path, error=error.strerror, lines=len(noted))
         os.close(self._file)
 

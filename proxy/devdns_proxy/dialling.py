@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from devdns.core.routes import Target, forbidden
@@ -24,7 +24,6 @@ PASSING = frozenset((
     errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN,
     errno.ETIMEDOUT, errno.ENOENT, errno.ENOTCONN, errno.EPIPE,
 ))  # fmt: skip
-NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class DialFailed(Exception):
@@ -165,7 +164,7 @@ async def _addresses(context: Context, target: Target) -> list[str]:
         address = ip_address(target.host)
     except ValueError:
         return await _resolve(context, target)
-    if _forbidden(address):
+    if forbidden(address):
         raise DialFailed(f"{target.host} is not an address of a service")
     return [target.host]
 
@@ -180,16 +179,9 @@ async def _resolve(context: Context, target: Target) -> list[str]:
         raise DialFailed(f"the name {target.host} cannot be resolved: {_words(error)}") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
-        if _forbidden(ip_address(address.partition("%")[0])):
+        if forbidden(ip_address(address.partition("%")[0])):
             raise DialFailed(f"the name {target.host} leads to {address}, which is not an address of a service")
     return addresses
-
-
-def _forbidden(address: IPv4Address | IPv6Address) -> bool:
-    """As `forbidden`, also for what a NAT64 gateway would make of an address (RFC 6052)."""
-    if isinstance(address, IPv6Address) and address in NAT64:
-        address = IPv4Address(int(address) & 0xFFFF_FFFF)
-    return forbidden(address)
 
 
 def _words(error: OSError) -> str:

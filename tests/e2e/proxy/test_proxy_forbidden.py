@@ -68,10 +68,3 @@ class _Resolving:
 
     def __getattr__(self, name):
         return getattr(self._loop, name)
-
-
-async def test_an_address_behind_nat64_is_judged_by_what_it_becomes():
-    async with running(route("api", "[64:ff9b::a9fe:a9fe]:80")) as proxy:
-        answer = await proxy.say(LAST)
-    assert answer.startswith(b"HTTP/1.1 502 ")
-    assert b"is not an address of a service" in answer

@@ -135,3 +135,15 @@ def test_a_bridge_that_leads_outside_is_left_alone(stack, host, guest):
     ip("-n", host, "route", "add", "default", "via", GUEST)
     wait_until(lambda: opened(stack) == NONE, what="the end of the listeners")
     assert GATEWAY not in answered(guest)
+
+
+def test_what_others_call_their_links_stops_nothing(stack, host):
+    """The kernel takes any bytes but white space, a slash and a colon for a name."""
+    for number, name in enumerate(("büro", "a\x1cb", b"\xff\xfe")):
+        ip("-n", host, "link", "add", "name", name, "type", "bridge")
+        ip("-n", host, "address", "add", f"10.{80 + number}.0.1/24", "dev", name)
+        ip("-n", host, "link", "set", name, "up")
+        where = f"10.{80 + number}.0.1"
+        wait_until(lambda where=where: opened(stack, where) == BOTH, what=f"listeners at {where}")
+    assert stack.json("status")["network"]["online"] is False
+    assert "cannot be looked at" not in stack.log()

@@ -29,6 +29,12 @@ SIX_NOWHERE = f"{ZERO} 00 {ZERO} 00 {ZERO} ffffffff 00000001 00000000 00200200  
         (HEADING + SHUT, SIX_NOWHERE, ()),
         (HEADING, SIX, ("eth0 via fd00::1",)),
         (HEADING + "eth0 nonsense\n", "what\n", ()),
+        (
+            HEADING + ETH.replace("eth0", "b\u00fcro"),
+            SIX.replace("eth0", "a\x1cb"),
+            ("b\u00fcro via 10.0.0.1", "a\x1cb via fd00::1"),
+        ),
+        (HEADING + ETH.replace("eth0", "a\x85"), "", ("a\x85 via 10.0.0.1",)),
     ],
 )
 def test_the_ways_out_are_the_default_routes_best_first(ipv4, ipv6, ways):

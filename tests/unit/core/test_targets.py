@@ -54,7 +54,8 @@ def test_refused(text):
 
 @pytest.mark.parametrize(
     "address",
-    ["0.0.0.0", "169.254.169.254", "169.254.0.1", "224.0.0.251", "255.255.255.255", "::", "fe80::1", "ff02::fb", "::ffff:169.254.169.254", "::ffff:0.0.0.0"],
+    ["0.0.0.0", "169.254.169.254", "169.254.0.1", "224.0.0.251", "255.255.255.255", "::", "fe80::1", "ff02::fb", "::ffff:169.254.169.254", "::ffff:0.0.0.0",
+     "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::"],
 )  # fmt: skip
 def test_no_route_leads_to_metadata_multicast_or_everybody(address):
     assert forbidden(ip_address(address))
@@ -63,7 +64,8 @@ def test_no_route_leads_to_metadata_multicast_or_everybody(address):
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.0.0.1", "192.168.0.1", "8.8.8.8", "::1", "fd00::1", "::ffff:127.0.0.1"]
+    "address",
+    ["127.0.0.1", "10.0.0.1", "192.168.0.1", "8.8.8.8", "::1", "fd00::1", "::ffff:127.0.0.1", "64:ff9b::808:808"],
 )
 def test_other_addresses_are_fine(address):
     assert not forbidden(ip_address(address))

@@ -1,5 +1,6 @@
 """Which interfaces count as bridges of containers, from folders like those of sysfs; and what is opened for them."""
 
+import os
 import socket
 
 import pytest
@@ -46,6 +47,15 @@ def test_a_bridge_that_is_the_way_out_does_not(links, tmp_path):
     links("br0")
     (tmp_path / "route").write_text("Iface\tDestination\tGateway\nbr0\t00000000\t0101A8C0\n")
     assert bridges.bridges() == frozenset()
+
+
+@pytest.mark.parametrize("name", ["büro", "a\x1cb", "\udcff\udcfe", "a\x85"])
+def test_a_name_may_hold_any_bytes(links, tmp_path, name):
+    links("br0")
+    row = os.fsencode(name) + b"\t00000000\t0101A8C0\n"
+    (tmp_path / "route").write_bytes(b"Iface\tDestination\tGateway\n" + row + b"\n" + row[:4])
+    links(name)
+    assert {each.name for each in bridges.bridges()} == {"br0"}
 
 
 def test_a_public_address_does_not(links, monkeypatch):

@@ -201,6 +201,7 @@ async def test_a_full_disk_is_said_and_counted_and_the_next_line_is_whole(tmp_pa
     cut, whole = path.read_text().splitlines()
     assert len(cut) == 10
     assert json.loads(whole)["target"] == "/kept"
+    assert json.loads(whole)["missing"] == 1
 
 
 def test_a_link_is_not_followed_and_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path):
