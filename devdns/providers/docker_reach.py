@@ -128,6 +128,10 @@ async def _connect(host: str, port: int, within: float) -> tuple[Knock, socket.s
         sock.setblocking(False)
         async with asyncio.timeout(within):
             await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        if (
+            sock.getsockname() == sock.getpeername()
+        ):  # a port that is dead, of this machine, may be given to who knocks at it
+            return Knock.REFUSED, None
         open_, sock = sock, None
     except ConnectionResetError:  # accepted and reset at once: where nothing listens it would have been a refusal
         return Knock.OPEN, None
@@ -139,3 +143,11 @@ async def _connect(host: str, port: int, within: float) -> tuple[Knock, socket.s
         if sock is not None:
             sock.close()
     return Knock.OPEN, open_
+
+
+def _is_itself(sock: socket.socket) -> bool:
+    """True for a knock that is its own other end: a dead port of this machine may be given to who knocks at it."""
+    try:
+        return bool(sock.getsockname() == sock.getpeername())
+    except OSError:  # it was reset at once
+        return False

@@ -67,8 +67,8 @@ class Turn:
     def excess(self, row: Row) -> float:
         """Seconds that an answer took beyond the downtime it had to wait for."""
         due, ended = self.probe.began + row.due, self.probe.began + row.ended
-        awaited = [back for gone, back in self.down if due < back and ended > gone]
-        return ended - max([due, *(min(back + self.slack, ended) for back in awaited)])
+        awaited = [back + self.slack for gone, back in self.down if due < back + self.slack and ended > gone]
+        return ended - max([due, *(min(back, ended) for back in awaited)])
 
 
 class RoutesFile:

@@ -5,10 +5,12 @@ import socket
 import struct
 import threading
 from contextlib import ExitStack, contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 from support.inspections import inspection
 
+from devdns.providers import docker_reach
 from devdns.providers.docker_container import NOWHERE, Ground, Published, Reach, parse
 from devdns.providers.docker_reach import Knock, knock, knock_published, reach, spot
 
@@ -181,3 +183,18 @@ async def test_an_own_address_that_answers_again_is_preferred_all_the_same():
     with listening() as own, listening() as port:  # the published port takes its time to prove itself
         found = await reach(box(own, "127.0.0.1", published=[port]), own, Ground(), beyond=True)
     assert found == Reach("127.0.0.1", own, open=True)
+
+
+@pytest.mark.parametrize("knocks", [knock, knock_published])
+async def test_who_has_knocked_at_itself_has_found_nobody(knocks, monkeypatch):
+    """The kernel may give the dead port of this machine that is knocked at to the knock, which is then connected with itself."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = server.getsockname()
+
+    class FromThere(socket.socket):
+        def __init__(self, family):
+            super().__init__(family)
+            self.bind(there)
+
+    monkeypatch.setattr(docker_reach, "socket", SimpleNamespace(socket=FromThere, AF_INET=socket.AF_INET))
+    assert await knocks(*there) is Knock.REFUSED
