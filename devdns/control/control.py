@@ -63,6 +63,7 @@ class Control:
             zones, best_port(http), ManualRoutes(MANUAL, zones), partial(FileProvider, zones=zones), config_path
         )
         self.registry.sources.recall = Recall(config.hold)
+        self.registry.probes.hold = config.hold
         self.registry.sources.remember(self._last)
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
