@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from devdns.core.errors import NameRefused
 from devdns.core.names import RESERVED_HOST, Zones, canonical, parse_authority, parse_claim
-from devdns.core.routes import SPOKEN, Route, RouteTable, State
+from devdns.core.routes import Route, RouteTable, State
 from devdns.core.sightings import Trouble
 from devdns.core.sources import Refusal
 from devdns.core.whence import trouble, whence
@@ -33,12 +33,13 @@ class Question(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """What a connect to one target of the route gave; `ms` is how long it took."""
+    """What a connect to one target of the route gave; `ms` is how long it took, `mend` what helps besides naming another target."""
 
     target: str
     reachable: bool
     detail: str
     ms: float
+    mend: str = ""
 
 
 class Facts(Struct, frozen=True):
@@ -122,7 +123,7 @@ def explain(question: Question, table: RouteTable, facts: Facts, checks: tuple[C
     lines = [*_route_lines(question, route, verdict), *_check_lines(checks), *_seen_lines(facts)]
     lines += _beaten_lines(facts.beaten)
     lines += [*_refusal_lines(refusals), *_trouble_lines(facts, route.source)]
-    hint = _hint(verdict, route, facts.zones)
+    hint = _hint(verdict, route, facts.zones, checks)
     lines += [hint] if hint else []
     return Explanation(question, zone, verdict, route, checks, facts.beaten, refusals, facts.seen, hint, tuple(lines))
 
@@ -196,10 +197,10 @@ def _verdict(route: Route, checks: tuple[Check, ...]) -> str:
     return route.state.value
 
 
-def _hint(verdict: str, route: Route, zones: Zones) -> str:
+def _hint(verdict: str, route: Route, zones: Zones, checks: tuple[Check, ...]) -> str:
     if verdict != State.UNREACHABLE or route.state is not State.LIVE:
         return ""
-    start = "start the service" if any(each.scheme in SPOKEN for each in route.targets) else "name an http:// target"
+    start = next((each.mend for each in checks if each.mend), "start the service")
     if route.source == "manual":
         name = route.host.removesuffix("." + zones.first) + route.prefix
         return f"{start}, or mend it with devdns add {shlex.quote(name)} TARGET"

@@ -70,7 +70,7 @@ def told(name, facts=FACTS, *checks):
 
 
 UP = Check("http://127.0.0.1:5173", True, "a connect succeeds", 0.1)
-DOWN = Check("http://127.0.0.1:5173", False, "connection refused: nothing listens there", 0.1)
+DOWN = Check("http://127.0.0.1:5173", False, "connection refused: nothing listens there", 0.1, "start the service")
 
 
 @pytest.mark.parametrize(
