@@ -45,7 +45,7 @@ class Check(Struct, frozen=True):
 class Facts(Struct, frozen=True):
     """What is known besides the table: the claims that lost, refusals with their source, and each source's trouble.
 
-    `seen` are the targets of the route that the proxies find closed, at the Unix time `now`.
+    `seen` are the targets of the route that the proxies find closed, at the Unix time `now`; `faults` those on purpose, in words.
     """
 
     zones: Zones
@@ -54,6 +54,7 @@ class Facts(Struct, frozen=True):
     troubles: tuple[tuple[str, str], ...] = ()
     seen: tuple[Trouble, ...] = ()
     now: float = 0.0
+    faults: str = ""
 
 
 class Explanation(Struct, frozen=True):
@@ -121,6 +122,8 @@ def explain(question: Question, table: RouteTable, facts: Facts, checks: tuple[C
         return _unknown(question, zone, table, facts, refusals)
     verdict = _verdict(route, checks)
     lines = [*_route_lines(question, route, verdict), *_check_lines(checks), *_seen_lines(facts)]
+    if facts.faults:
+        lines.append(f"it fails on purpose: {facts.faults} - devdns chaos {shlex.quote(route.name)} --off ends that")
     lines += _beaten_lines(facts.beaten)
     lines += [*_refusal_lines(refusals), *_trouble_lines(facts, route.source)]
     hint = _hint(verdict, route, facts.zones, checks)
@@ -142,7 +145,8 @@ def _unknown(
     question: Question, zone: str, table: RouteTable, facts: Facts, refusals: tuple[tuple[str, Refusal], ...]
 ) -> Explanation:
     short = question.host.removesuffix("." + zone)
-    hint = f"devdns add {short} PORT   (or the label dev.route={short} on its container)"
+    mends = [each.hint for _, each in refusals if each.hint]
+    hint = mends[0] if mends else f"devdns add {short} PORT   (or the label dev.route={short} on its container)"
     elsewhere = [route.name for route in table.at(question.host)]
     lines = [f"{question.host} resolves, but no route has this name"]
     if elsewhere:
@@ -158,7 +162,7 @@ def _unknown(
     if table.at(f"*.{question.host}"):
         lines.append(f"*.{question.host} covers the names below it, not {question.host} itself")
     lines += [f"it may be missing because a source is degraded: {trouble(*each)}" for each in facts.troubles]
-    lines.append(f"to add it: {hint}")
+    lines += [] if mends else [f"to add it: {hint}"]
     return Explanation(question, zone, "unknown", refusals=refusals, hint=hint, lines=tuple(lines))
 
 

@@ -1,9 +1,8 @@
 """The problems the proxy states: each names the culprit, and the names offered are all there are."""
 
 import pytest
-from support.control import ZONES, route
-
 from msgspec.structs import replace
+from support.control import ZONES, route
 
 from devdns.core.routes import RouteTable, State
 from devdns_proxy.heads import Meaning
