@@ -117,7 +117,7 @@ def on_purpose(route: Route, path: str, chaos: Chaos) -> Problem:
         503,
         f"{route.name} fails on purpose",
         f"This fault was asked for: {chaos}. It ends by itself.",
-        f"devdns chaos {route.name} --off",
+        f"to end it now: devdns chaos {route.name} --off",
         host=route.host,
         path=path,
         retry_after=1,
