@@ -18,7 +18,9 @@ from devdns.core.errors import UsageRefused
 
 @click.command(short_help="Make a service slow or faulty on purpose, for a while.")
 @click.argument("name", required=False, shell_complete=names)
-@option("--latency", metavar="TIME", envvar="DEVDNS_CHAOS_LATENCY", help="Delay each request, like 300ms.")
+@option(
+    "--latency", metavar="TIME", envvar="DEVDNS_CHAOS_LATENCY", help="Delay each request that gets through, like 300ms."
+)
 @option("--error", metavar="SHARE", envvar="DEVDNS_CHAOS_ERROR", help="Answer a share of requests with 503, like 5%.")
 @option(
     "--reset", metavar="SHARE", envvar="DEVDNS_CHAOS_RESET", help="Cut the connection of a share of requests, like 1%."
@@ -46,7 +48,7 @@ def chaos(
     client = Client(state_dir)
     if name is None:
         if faults or off:
-            raise UsageRefused("no NAME is given", "devdns chaos NAME --latency 300ms")
+            raise UsageRefused("no NAME is given", f"devdns chaos NAME --{'off' if off else 'latency 300ms'}")
         _list(client, as_json=as_json)
     elif off:
         body = client.ask("DELETE", chaos_path(name))

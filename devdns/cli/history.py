@@ -63,11 +63,22 @@ def _cells(entry: Row) -> tuple[str, ...]:
     time = moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03}"
     if entry["kind"] == "change":
         before, after = entry["from"], entry["to"]
-        moved = " -> ".join(each["state"] if each else "gone" for each in (before, after) if each or each is after)
-        cause = entry["cause"] + (f" ({after['reason']})" if after and after["reason"] else "")
-        return time, entry["name"], moved, target_text((after or before)["targets"]), cause
+        return time, entry["name"], _moved(before, after), target_text((after or before)["targets"]), _why(entry)
     count = entry["count"]
     if entry["kind"] == "many":
         return time, "-", f"{count} routes", "-", entry["cause"]
     failed = f"{count} request{'s' * (count != 1)} failed"
-    return time, entry["name"], failed, "-", f"{entry['reason']}; {entry['cause']}"
+    return time, entry["name"], failed, "-", f"{entry['reason'].removesuffix('.')}; {entry['cause']}"
+
+
+def _moved(before: Row | None, after: Row | None) -> str:
+    """From state to state; one that stays the same is told once."""
+    states = [each["state"] if each else "gone" for each in (before, after) if each or each is after]
+    return " -> ".join(dict.fromkeys(states))
+
+
+def _why(entry: Row) -> str:
+    """The cause, and the reason of the state where that says more."""
+    cause, after = entry["cause"], entry["to"]
+    reason = after["reason"] if after else ""
+    return f"{cause} ({reason})" if reason and reason not in cause else cause

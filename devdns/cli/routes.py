@@ -8,9 +8,18 @@ from pathlib import Path
 
 import click
 
+from devdns.cli.chaos import chaos_line
 from devdns.cli.client import Body, Client
 from devdns.cli.options import common, json_option, option
-from devdns.cli.show import conflict_lines, print_json, reason_lines, refusal_lines, route_lines, trouble_lines
+from devdns.cli.show import (
+    closed_lines,
+    conflict_lines,
+    print_json,
+    reason_lines,
+    refusal_lines,
+    route_lines,
+    trouble_lines,
+)
 from devdns.cli.text import say, screen_width
 from devdns.cli.watch import watch_lines
 
@@ -29,12 +38,16 @@ def routes(*, state_dir: Path, config: Path | None, watch: bool, as_json: bool) 
     elif as_json:
         print_json(client.ask("GET", "/api/v1/routes"))
     else:
-        say(*table_lines(client.ask("GET", "/api/v1/routes")), *trouble_lines(_sources(client)))
+        say(*table_lines(client.ask("GET", "/api/v1/routes")), *_beside(client.ask("GET", "/api/v1/status")))
 
 
-def _sources(client: Client) -> list[Body]:
-    found: list[Body] = client.ask("GET", "/api/v1/status")["sources"]
-    return found
+def _beside(status: Body) -> list[str]:
+    """What the table does not say: sources that are not well, targets that are closed, faults on purpose."""
+    return [
+        *trouble_lines(status["sources"]),
+        *closed_lines(status["targets"]),
+        *map(chaos_line, status["chaos"]),
+    ]
 
 
 def table_lines(body: Body) -> list[str]:

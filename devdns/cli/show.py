@@ -131,5 +131,14 @@ def _trouble(row: Row, base: Path | None) -> str:
     return near + why.removeprefix(path) if why.startswith(f"{path}:") else f"{near}: {why}"
 
 
+def closed_lines(targets: Iterable[Row]) -> list[str]:
+    """A line for each target that the proxies find closed."""
+    return [
+        f"target  {clean(row['target'])} takes no connection ({clean(row['reason'])}); "
+        + ("requests fail at once" if row["breaker"] == "open" else f"requests that wait: {row['waiting']}")
+        for row in targets
+    ]
+
+
 def _why(row: Row) -> str:
     return " - ".join(str(each) for each in (row.get("reason"), row.get("hint")) if each)

@@ -10,7 +10,7 @@ import click
 from devdns.cli.chaos import chaos_line
 from devdns.cli.client import Body, Client
 from devdns.cli.options import common, json_option
-from devdns.cli.show import Row, address_text, print_json
+from devdns.cli.show import Row, address_text, closed_lines, print_json
 from devdns.cli.text import clean, duration, say, state_look, style, table
 
 
@@ -45,7 +45,7 @@ def _lines(body: Body) -> list[str]:
         *_block(("PROCESS", "PID", "MEMORY", "RESTARTS", "STATE"), [_process(each) for each in body["processes"]], 4),
         *_block(("SOURCE", "ROUTES", "STATE"), [_source(each) for each in body["sources"]], 2),
         *(chaos_line(each) for each in body["chaos"]),
-        *map(_target, body.get("targets", ())),
+        *closed_lines(body.get("targets", ())),
         *(f"{paint('problem', 'red')} {each}" for each in problems),
     ]
 
@@ -72,12 +72,6 @@ def _block(header: tuple[str, ...], rows: list[tuple[str, ...]], state: int) -> 
         rows, header, look=lambda column, cell: paint(cell, state_look(cell.split()[0])) if column == state else cell
     )
     return ["", paint(first, "bold"), *rest]
-
-
-def _target(row: Row) -> str:
-    """A target that the proxies find closed."""
-    then = "requests fail at once" if row["breaker"] == "open" else f"requests that wait: {row['waiting']}"
-    return f"target  {clean(row['target'])} takes no connection ({clean(row['reason'])}); {then}"
 
 
 def _process(row: Row) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ class Control:
             zones, best_port(http), ManualRoutes(MANUAL, zones), partial(FileProvider, zones=zones), config_path
         )
         self.registry.sources.recall = Recall(config.hold)
+        self.registry.probes.hold = config.hold
         self.registry.sources.remember(self._last)
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
@@ -70,6 +71,7 @@ class Control:
         self.registry.sighted.failed = self.registry.history.failed
         self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
         self._faults = FaultBoard(self._snapshots.publish_aside)
+        self.registry.faults = self._faults.of
         self._snapshots.publish_aside(Faults())  # a follower may still hold those of a control before this one
         self._api.faults = FaultsApi(self.registry, self._faults)
         self._network = NetworkWatch()

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from devdns.core.errors import NameRefused
 from devdns.core.names import RESERVED_HOST, Zones, canonical, parse_authority, parse_claim
-from devdns.core.routes import SPOKEN, Route, RouteTable, State
+from devdns.core.routes import Route, RouteTable, State
 from devdns.core.sightings import Trouble
 from devdns.core.sources import Refusal
 from devdns.core.whence import trouble, whence
@@ -33,18 +33,19 @@ class Question(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """What a connect to one target of the route gave; `ms` is how long it took."""
+    """What a connect to one target of the route gave; `ms` is how long it took, `mend` what helps besides naming another target."""
 
     target: str
     reachable: bool
     detail: str
     ms: float
+    mend: str = ""
 
 
 class Facts(Struct, frozen=True):
     """What is known besides the table: the claims that lost, refusals with their source, and each source's trouble.
 
-    `seen` are the targets of the route that the proxies find closed, at the Unix time `now`.
+    `seen` are the targets of the route that the proxies find closed, at the Unix time `now`; `faults` those on purpose, in words.
     """
 
     zones: Zones
@@ -53,6 +54,7 @@ class Facts(Struct, frozen=True):
     troubles: tuple[tuple[str, str], ...] = ()
     seen: tuple[Trouble, ...] = ()
     now: float = 0.0
+    faults: str = ""
 
 
 class Explanation(Struct, frozen=True):
@@ -120,9 +122,11 @@ def explain(question: Question, table: RouteTable, facts: Facts, checks: tuple[C
         return _unknown(question, zone, table, facts, refusals)
     verdict = _verdict(route, checks)
     lines = [*_route_lines(question, route, verdict), *_check_lines(checks), *_seen_lines(facts)]
+    if facts.faults:
+        lines.append(f"it fails on purpose: {facts.faults} - devdns chaos {shlex.quote(route.name)} --off ends that")
     lines += _beaten_lines(facts.beaten)
     lines += [*_refusal_lines(refusals), *_trouble_lines(facts, route.source)]
-    hint = _hint(verdict, route, facts.zones)
+    hint = _hint(verdict, route, facts.zones, checks)
     lines += [hint] if hint else []
     return Explanation(question, zone, verdict, route, checks, facts.beaten, refusals, facts.seen, hint, tuple(lines))
 
@@ -141,7 +145,8 @@ def _unknown(
     question: Question, zone: str, table: RouteTable, facts: Facts, refusals: tuple[tuple[str, Refusal], ...]
 ) -> Explanation:
     short = question.host.removesuffix("." + zone)
-    hint = f"devdns add {short} PORT   (or the label dev.route={short} on its container)"
+    mends = [each.hint for _, each in refusals if each.hint]
+    hint = mends[0] if mends else f"devdns add {short} PORT   (or the label dev.route={short} on its container)"
     elsewhere = [route.name for route in table.at(question.host)]
     lines = [f"{question.host} resolves, but no route has this name"]
     if elsewhere:
@@ -157,7 +162,7 @@ def _unknown(
     if table.at(f"*.{question.host}"):
         lines.append(f"*.{question.host} covers the names below it, not {question.host} itself")
     lines += [f"it may be missing because a source is degraded: {trouble(*each)}" for each in facts.troubles]
-    lines.append(f"to add it: {hint}")
+    lines += [] if mends else [f"to add it: {hint}"]
     return Explanation(question, zone, "unknown", refusals=refusals, hint=hint, lines=tuple(lines))
 
 
@@ -196,10 +201,10 @@ def _verdict(route: Route, checks: tuple[Check, ...]) -> str:
     return route.state.value
 
 
-def _hint(verdict: str, route: Route, zones: Zones) -> str:
+def _hint(verdict: str, route: Route, zones: Zones, checks: tuple[Check, ...]) -> str:
     if verdict != State.UNREACHABLE or route.state is not State.LIVE:
         return ""
-    start = "start the service" if any(each.scheme in SPOKEN for each in route.targets) else "name an http:// target"
+    start = next((each.mend for each in checks if each.mend), "start the service")
     if route.source == "manual":
         name = route.host.removesuffix("." + zones.first) + route.prefix
         return f"{start}, or mend it with devdns add {shlex.quote(name)} TARGET"

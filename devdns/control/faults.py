@@ -27,6 +27,10 @@ class FaultBoard:
         """What is in force, by name."""
         return tuple(sorted(self._rows.items()))
 
+    def of(self, name: str) -> str:
+        """The faults of a route in words, empty where it has none."""
+        return str(self._rows[name]) if name in self._rows else ""
+
     @property
     def full(self) -> bool:
         return len(self._rows) >= MOST

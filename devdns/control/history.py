@@ -37,6 +37,11 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def local(time: str) -> str:
+    """The time of day of a stamp as a clock here shows it: the row it stands in has the date."""
+    return datetime.fromisoformat(time).astimezone().strftime("%H:%M:%S")
+
+
 class History:
     """What changed and why, in `folder`."""
 
@@ -63,7 +68,9 @@ class History:
     def _remember(self, entry: Entry) -> None:
         """The last change of each route, for the requests that fail after it; the oldest are forgotten first."""
         self._last.pop(entry.name, None)
-        self._last[entry.name] = f"{entry.after.state if entry.after else 'gone'} since {entry.time}: {entry.cause}"
+        self._last[entry.name] = (
+            f"{entry.after.state if entry.after else 'gone'} since {local(entry.time)}: {entry.cause}"
+        )
         if len(self._last) > MOST_NAMES:
             del self._last[next(iter(self._last))]
 

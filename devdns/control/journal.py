@@ -94,6 +94,8 @@ def _silent(before: Route | None, after: Route | None) -> str:
     if after is None and before is not None and before.state is State.RESTARTING:
         return "its hold is over"
     route = after or before
+    if before is None and route is not None and route.source.startswith("file:"):
+        return "its file names it"  # which it may have done long before devdns was started
     return _doer(route.source if route else "")
 
 

@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
 
-from devdns.core.health import Asked
+from devdns.core.health import Absence, Asked
 from devdns.core.routes import Target, forbidden
 
 BOUND = 2.0
 MOST_HEAD = 4096
 WELL = range(200, 400)
+#: What a connect says where nothing listens.
+ABSENT = frozenset((errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENOENT))
 Address = tuple[str, int]
 
 _trusting = ssl.create_default_context()
@@ -25,7 +27,7 @@ _trusting.verify_mode = ssl.CERT_NONE
 
 
 async def probe(asked: Asked) -> str:
-    """Why the target is not well, in words; empty when it is. Takes `BOUND` seconds at most."""
+    """Why the target is not well, in words (an `Absence` where nothing listens); empty when it is. Takes `BOUND` seconds at most."""
     what = f"a connect to {asked.target}" if asked.path == "tcp" else f"GET {asked.path} of {asked.target}"
     try:
         async with asyncio.timeout(BOUND):
@@ -33,7 +35,8 @@ async def probe(asked: Asked) -> str:
     except TimeoutError:
         return f"{what} has no answer within {BOUND:.0f} s"
     except (OSError, ValueError, asyncio.LimitOverrunError) as error:
-        return f"{what} fails: {_words(error)}"
+        reason = f"{what} fails: {_words(error)}"
+        return Absence(reason) if getattr(error, "errno", None) in ABSENT else reason
 
 
 async def _ask(asked: Asked, what: str) -> str:

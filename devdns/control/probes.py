@@ -13,6 +13,7 @@ from typing import Any
 
 from devdns.control.probe import probe
 from devdns.core.health import Asked, Pulse, Verdict, asked, felt, judged, pause
+from devdns.core.holding import HOLD
 from devdns.core.routes import Route
 
 AT_ONCE = 64
@@ -21,11 +22,15 @@ JITTER = 0.1
 
 
 class Probes:
-    """All probes. `told(source, why)` is called in the loop when the routes of a source are to be judged anew."""
+    """All probes. `told(source, why)` is called in the loop when the routes of a source are to be judged anew.
+
+    `hold` is how many seconds a service may be gone whose route does not say.
+    """
 
     def __init__(self, told: Callable[[str, str], None], ask: Callable[[Asked], Any] = probe) -> None:
         self._told = told
         self._ask = ask
+        self.hold = HOLD
         self._wanted: dict[str, frozenset[Asked]] = {}
         self._pulses: dict[Asked, Pulse] = {}
         self._tasks: dict[Asked, asyncio.Task[None]] = {}
@@ -33,10 +38,10 @@ class Probes:
 
     def over(self, source: str, routes: tuple[Route, ...]) -> tuple[Route, ...]:
         """The routes of a source as the probes see them; from now on these are probed, and no others of this source."""
-        wanted = frozenset(each for route in routes if route.options.health for each in asked(route))
+        wanted = frozenset(each for route in routes if route.options.health for each in asked(route, self.hold))
         if wanted or source in self._wanted:
             self._follow(source, wanted)
-        return tuple(judged(route, self._pulses.__getitem__) for route in routes) if wanted else routes
+        return tuple(judged(route, self._pulses.__getitem__, self.hold) for route in routes) if wanted else routes
 
     def _follow(self, source: str, wanted: frozenset[Asked]) -> None:
         """Begins and ends probes. What left and comes back begins anew: it may be another service."""
@@ -60,7 +65,7 @@ class Probes:
             async with self._doors:
                 failure = await self._ask(each)
             before = self._pulses[each]
-            now = self._pulses[each] = felt(before, failure, clock())
+            now = self._pulses[each] = felt(before, failure, clock(), each.hold)
             if now.verdict is not before.verdict or (now.verdict is Verdict.UNKNOWN and now.failures == 1):
                 self._tell(each, now.reason or f"{each.path} answers")
             await asyncio.sleep(pause(now, each.interval, clock()) * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 # no secret

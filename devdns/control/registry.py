@@ -108,6 +108,7 @@ class Registry:
         self.listeners: Callable[[], list[Address]] = list
         self.tell: Callable[[Change], None] = lambda _: None
         self.sighted = Sighted()
+        self.faults: Callable[[str], str] = lambda _: ""
         self._manual = manual
         self._file_provider = file_provider
         self.attached: dict[str, str] = {}
@@ -177,7 +178,8 @@ class Registry:
         checks = await check_all(route.targets) if route else ()
         beaten = self.store.beaten(route.claim) if route else ()
         seen = self.sighted.of(route.targets) if route else ()
-        facts = Facts(self.zones, beaten, tuple(self.refusals()), self.troubles(), seen, time())
+        faults = self.faults(route.name) if route else ""
+        facts = Facts(self.zones, beaten, tuple(self.refusals()), self.troubles(), seen, time(), faults)
         return explain(question, self.table, facts, checks)
 
     def manual_route(self, claim: Claim) -> Route | None:

@@ -83,12 +83,18 @@ def read_share(text: str) -> float:
 
 def _latency(text: str) -> float:
     seconds = read_seconds(text)
-    return seconds if seconds <= MOST_LATENCY else refuse(text, f"a delay of at most {MOST_LATENCY:.0f}s")
+    return (
+        seconds
+        if seconds <= MOST_LATENCY
+        else refuse(text, f"a delay of at most {MOST_LATENCY:.0f}s", "write it like 300ms")
+    )
 
 
 def _flap(text: str) -> float:
     seconds = read_seconds(text)
-    return seconds if seconds >= LEAST_FLAP else refuse(text, f"a time of at least {LEAST_FLAP:g}s")
+    return (
+        seconds if seconds >= LEAST_FLAP else refuse(text, f"a time of at least {LEAST_FLAP:g}s", "write it like 10s")
+    )
 
 
 def _length(text: str) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 #: What follows from the end of a container, rather than being news of its own.
 ENDS = ("kill", "die", "destroy", "remove")
-KNOCK = "a knock"
+KNOCK = "a look at its port"
 #: What only says that something has been done.
 ECHOES = ("stop", "restart", "cleanup", "init", "sync", "update")
 MOST = 2_000

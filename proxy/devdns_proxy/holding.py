@@ -34,7 +34,8 @@ def bound(route: Route | None, usual: float, limits: Limits, since: float, refus
     """When a request that has waited `since` then must be answered, by the route as it is now; 0 where that is at once.
 
     `usual` counts where the route names no hold. `refused` is when none of the targets of the live route could be dialled any
-    more, 0 while that has not been so: then its service may be starting anew, and gets a shorter time for it.
+    more, 0 while that has not been so: then its service may be starting anew, and gets the time that the route itself names,
+    else a shorter one.
     """
     if route is None:
         return 0.0
@@ -42,7 +43,7 @@ def bound(route: Route | None, usual: float, limits: Limits, since: float, refus
     if route.state in PASSING:
         return since + hold
     if route.state is State.LIVE and refused:
-        return min(since + hold, refused + limits.refused_hold)
+        return since + hold if route.options.hold is not None else min(since + hold, refused + limits.refused_hold)
     return 0.0
 
 

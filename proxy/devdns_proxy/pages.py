@@ -131,7 +131,7 @@ def mends(problem: Problem) -> list[Mend]:
         return lines
     hosts = [name.partition("/")[0] for name in problem.live[:MOST_COMPARED]]
     near = nearest(problem.host, hosts)
-    lines += [] if problem.hint else _adding(problem.host, hosts)
+    lines += _adding(problem.host, hosts) if problem.hint.startswith(COMMAND) or not problem.hint else []
     return [*lines, Mend("did you mean", name=near)] if near else lines
 
 

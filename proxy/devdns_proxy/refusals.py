@@ -46,9 +46,9 @@ def unknown_name(meaning: Meaning, path: str, table: RouteTable, live: tuple[str
         prefixes = ", ".join(route.prefix for route in there)
         detail, hint = f"{host} has routes for some paths only", f"its paths are {prefixes}"
     elif table.at(f"*.{host}"):
-        detail, hint = f"*.{host} covers the names below {host}, not {host} itself", ""
-    else:
-        detail, hint = f"{host} is inside the zone {zone}, but nothing has claimed it", ""
+        detail, hint = f"*.{host} covers the names below {host}, not {host} itself", f"devdns explain {host}"
+    else:  # what stopped or was refused is known to control alone
+        detail, hint = f"{host} is inside the zone {zone}, but no route has this name", f"devdns explain {host}"
     return Problem(404, f"No route for {host}", detail, hint, host=host, path=path, live=live)
 
 
@@ -84,7 +84,7 @@ def down(route: Route, path: str, waited: float = 0.0) -> Problem:
     return Problem(
         status,
         f"{route.name} is {route.state}",
-        (route.reason or f"It {_origin(route)}.") + _patience(waited),
+        _sentence(route.reason or f"It {_origin(route)}") + _patience(waited),
         f"devdns explain {route.name}",
         host=route.host,
         path=path,
@@ -117,7 +117,7 @@ def on_purpose(route: Route, path: str, chaos: Chaos) -> Problem:
         503,
         f"{route.name} fails on purpose",
         f"This fault was asked for: {chaos}. It ends by itself.",
-        f"devdns chaos {route.name} --off",
+        f"to end it now: devdns chaos {route.name} --off",
         host=route.host,
         path=path,
         retry_after=1,
@@ -130,12 +130,17 @@ def unreachable(route: Route, path: str, reason: str, waited: float = 0.0, *, ti
     return Problem(
         504 if timed_out else 502,
         f"{route.name} does not answer",
-        f"{reason}.{_patience(waited)} The route {_origin(route)}.",
+        f"{_sentence(reason)}{_patience(waited)} The route {_origin(route)}.",
         f"devdns explain {route.name}",
         host=route.host,
         path=path,
         retry_after=1 if spoken else None,
     )
+
+
+def _sentence(reason: str) -> str:
+    """A reason with its full stop."""
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."
 
 
 def _patience(waited: float) -> str:

@@ -64,7 +64,7 @@ class Waiting(Answering):
         size = held_size(self.meaning, len(self._block), context.limits.ahead)
         if until <= now or context.draining or not context.holding.room(size):
             return False
-        watches = tuple(context.watches.hoped_for(route.targets)) if failed is not None else ()
+        watches = tuple(context.watches.hoped_for(route)) if failed is not None else ()
         if failed is not None and not watches:
             return False
         self._route, self.deadline = route, until

@@ -1,7 +1,8 @@
 """Targets that could not be dialled: each is dialled again by one watch, whoever waits for it, until it takes a connection.
 
-At first it is hoped for: requests wait, and it is dialled often. When that has lasted for `Limits.refused_hold` its breaker opens:
-requests are answered at once, and it is dialled now and then. Other targets of its pools come first all the while.
+At first it is hoped for: requests wait, and it is dialled often. When that has lasted for `Limits.refused_hold`, or for as long as a
+route to it says, its breaker opens: requests are answered at once, and it is dialled now and then. Other targets of its pools come
+first all the while.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from devdns.core.routes import Target
+from devdns.core.routes import Route, Target
 from devdns_proxy.dialling import DialFailed, dial
 
 if TYPE_CHECKING:
@@ -35,15 +36,28 @@ FRESH = 0.05
 class Watch:
     """Dials `target` until it takes a connection. `failed` is the last reason why it did not, `open` that nobody is to wait for it.
 
-    `since` is when it first failed, `tried` when it last did; both of the loop's clock.
+    `since` is when it first failed, `tried` when it last did; both of the loop's clock. `patience` is how long it is hoped for.
     """
 
-    __slots__ = ("_context", "_failures", "_task", "_timer", "failed", "open", "since", "target", "tried", "waiting")
+    __slots__ = (
+        "_context",
+        "_failures",
+        "_task",
+        "_timer",
+        "failed",
+        "open",
+        "patience",
+        "since",
+        "target",
+        "tried",
+        "waiting",
+    )
 
     def __init__(self, context: Context, target: Target, failed: DialFailed) -> None:
         self.target = target
         self.failed = failed
         self.open = False
+        self.patience = context.limits.refused_hold
         self.since = self.tried = context.loop.time()
         self.waiting: dict[Waiting, None] = {}
         self._context = context
@@ -72,7 +86,7 @@ class Watch:
     def note(self, failed: DialFailed) -> None:
         """A dial has failed, ours or another's. After the time that requests may wait for it, the breaker opens."""
         self.failed, self.tried = failed, self._context.loop.time()
-        if not self.open and self.tried - self.since >= self._context.limits.refused_hold:
+        if not self.open and self.tried - self.since >= self.patience:
             self.give_up()
 
     def give_up(self) -> None:
@@ -151,10 +165,13 @@ class Watches:
     def of(self, target: Target) -> Watch | None:
         return self._watched.get(target)
 
-    def hoped_for(self, targets: Iterable[Target]) -> Iterator[Watch]:
-        """The watches of these targets that are worth waiting for."""
-        found = (self._watched.get(target) for target in targets)
-        return (watch for watch in found if watch is not None and not watch.open)
+    def hoped_for(self, route: Route) -> Iterator[Watch]:
+        """The watches of its targets that are worth waiting for, from now on for as long as the route says."""
+        for target in route.targets:
+            watch = self._watched.get(target)
+            if watch is not None and not watch.open:
+                watch.patience = max(watch.patience, route.options.hold or 0.0)
+                yield watch
 
     def begin(self, target: Target, failed: DialFailed) -> Watch:
         """A dial has failed and may succeed later: watches the target."""

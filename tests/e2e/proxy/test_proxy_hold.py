@@ -404,6 +404,21 @@ async def test_a_port_that_stays_dead_is_waited_for_once(dead):
         assert asyncio.get_running_loop().time() - started < 0.3 * 5
 
 
+async def test_a_route_that_names_its_hold_is_waited_for_that_long(dead):
+    limits = Limits(refused_hold=0.1)
+    async with (
+        running(route("api", port_of(dead), hold=60.0), limits=limits) as proxy,
+        await proxy.connect() as wire,
+    ):
+        await wire.send(GET)
+        await held(proxy)
+        [watch] = proxy.proxy.context.watches
+        await until(lambda: watch.tried - watch.since > limits.refused_hold * 2)
+        assert not watch.open
+        async with listening_on(dead, replying(OK)):
+            assert (await wire.response())[1] == b"ok"
+
+
 async def test_a_breaker_never_denies_a_service_that_is_back(dead, monkeypatch):
     monkeypatch.setattr("devdns_proxy.watches.FIRST", 60.0)  # nobody but a request may find out
     monkeypatch.setattr("devdns_proxy.watches.MOST", 60.0)

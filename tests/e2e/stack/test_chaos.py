@@ -22,6 +22,9 @@ def test_it_begins_at_once_is_shown_and_ends_when_told(stack):
     assert status(stack) == 200
     stack.run("chaos", "api", "--error", "100%", "--for", "1h", check=0)
     wait_until(lambda: status(stack) == 503, what="the fault")
+    assert b"to end it now: devdns chaos api.dev.test --off" in stack.get(NAME)[1]
+    assert "chaos  api.dev.test: error 100 %" in stack.run("routes").stdout
+    assert "it fails on purpose: error 100 %" in stack.run("explain", "api").stdout
     assert stack.json("status")["chaos"][0]["faults"] == "error 100 %"
     assert "api.dev.test: error 100 %, for " in stack.run("chaos", check=0).stdout
     stack.run("chaos", "api", "--off", check=0)
@@ -49,7 +52,8 @@ def test_what_cannot_be_is_one_line(stack):
         (["api"], 2, "no fault is named"),
         (["api", "--error", "5"], 2, "error: '5' is not a share of requests"),
         (["api", "--off"], 1, "api.dev.test has no faults"),
-        (["--error", "5%"], 2, "no NAME is given"),
+        (["--error", "5%"], 2, "devdns chaos NAME --latency 300ms"),
+        (["--off"], 2, "devdns chaos NAME --off"),
     ):
         ran = stack.run("chaos", *arguments, check=code)
         assert words in ran.stderr

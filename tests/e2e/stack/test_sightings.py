@@ -31,6 +31,8 @@ def test_a_dead_port_is_waited_for_and_shown_until_it_listens(tmp_path):
             assert f"{target} takes no connection" in stack.run("status").stdout
             assert "the proxy could not reach it for" in stack.run("explain", "web").stdout
             wait_until(lambda: breaker(stack, "web") == ["open"], what="the open breaker")
+            closed = f"target  {target} takes no connection"
+            assert closed in stack.run("routes").stdout
             assert "1 request failed" in stack.run("history", "web").stdout
 
             dead.listen()

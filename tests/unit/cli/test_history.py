@@ -17,10 +17,14 @@ ENTRY = {"time": "2026-11-20T09:30:00.123Z", "name": "api.dev.test", "cause": "d
             {"kind": "change", "from": SIDE, "to": DOWN},
             ("api.dev.test", "live -> restarting", "10.9.0.2:8000", "die (container api stopped (exit code 137))"),
         ),
+        (
+            {"kind": "change", "cause": f"probe: {DOWN['reason']}", "from": DOWN, "to": DOWN},
+            ("api.dev.test", "restarting", "10.9.0.2:8000", "probe: container api stopped (exit code 137)"),
+        ),
         ({"kind": "change", "from": DOWN, "to": None}, ("api.dev.test", "restarting -> gone", "10.9.0.2:8000", "die")),
         ({"kind": "many", "name": "", "count": 300, "from": None, "to": None}, ("-", "300 routes", "-", "die")),
         (
-            {"kind": "failed", "count": 2, "reason": "the connection broke", "from": None, "to": None},
+            {"kind": "failed", "count": 2, "reason": "the connection broke.", "from": None, "to": None},
             ("api.dev.test", "2 requests failed", "-", "the connection broke; die"),
         ),
     ],

@@ -70,7 +70,7 @@ def told(name, facts=FACTS, *checks):
 
 
 UP = Check("http://127.0.0.1:5173", True, "a connect succeeds", 0.1)
-DOWN = Check("http://127.0.0.1:5173", False, "connection refused: nothing listens there", 0.1)
+DOWN = Check("http://127.0.0.1:5173", False, "connection refused: nothing listens there", 0.1, "start the service")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +182,13 @@ def test_an_unknown_name_tells_why_a_source_did_not_make_it(wanted):
     found = told("db", Facts(ZONES, refusals=(("docker", refusal),)))
     assert found.refusals == (("docker", refusal),)
     assert "refused from docker, container shop-db-1: several ports: 80, 443 - add dev.port" in found.lines
+    assert found.hint == "add dev.port"
+    assert not [line for line in found.lines if line.startswith("to add it")]
+
+
+def test_faults_on_purpose_are_told():
+    lines = told("api", Facts(ZONES, faults="error 100 %"), UP).lines
+    assert "it fails on purpose: error 100 % - devdns chaos api.dev.test --off ends that" in lines
 
 
 def test_an_unknown_name_points_to_near_ones_parents_and_broken_sources():

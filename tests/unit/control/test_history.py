@@ -31,7 +31,8 @@ def side(found):
         (DOWN, None, {"shop/api": "kill, die"}, "", "its hold is over"),
         (API, DOWN, {}, "the Docker Engine went away", "the Docker Engine went away"),
         (API, DOWN, {}, "", "docker"),
-        (None, replace(API, source="file:/x/devdns.yml"), {}, "", "its file changed"),
+        (None, replace(API, source="file:/x/devdns.yml"), {}, "", "its file names it"),
+        (API, replace(API, source="file:/x/devdns.yml"), {}, "", "its file changed"),
         (replace(API, source="manual"), None, {}, "", "devdns add or devdns rm"),
     ],
 )
@@ -131,7 +132,7 @@ async def test_requests_that_failed_are_told_with_the_change_before_them(tmp_pat
     await history.close()
     _, first, second = await history.entries()
     assert (first.kind, first.name, first.count) == ("failed", "api.dev.test", 3)
-    assert first.cause == f"restarting since {stamp(moment)}: kill, die"
+    assert first.cause == f"restarting since {moment.astimezone():%H:%M:%S}: kill, die"
     assert second.cause == "no change of it is known"
     assert [each.name for each in await history.entries(since=stamp(moment + timedelta(seconds=1)))] == []
 

@@ -178,3 +178,19 @@ async def test_many_probes_are_never_more_than_64_at_once():
     await until(lambda: len(done) == 300)
     assert most <= 64
     await probes.close()
+
+
+async def test_where_nothing_listens_any_more_the_route_is_restarting_for_its_hold():
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving())
+        said = Statement((api(server.target, hold=0.5),))
+        async with registry_of(Scripted("docker", said)) as registry:
+            await until(lambda: table(registry).state is State.LIVE)
+            await stack.aclose()
+            await until(lambda: table(registry).state is State.RESTARTING)
+            assert table(registry).targets == (server.target,)
+            assert table(registry).reason == f"GET /healthz of {server.target} fails: connection refused"
+            await until(lambda: table(registry).state is State.UNHEALTHY)
+            async with serving(port=server.target.port):
+                await until(lambda: table(registry).state is State.LIVE)
+            await registry.close()

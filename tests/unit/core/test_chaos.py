@@ -50,6 +50,15 @@ def test_what_is_no_fault_is_refused_with_its_value(body, words):
 
 
 @pytest.mark.parametrize(
+    ("body", "hint"), [({"latency": "300"}, "write it like 300ms"), ({"flap": "0s"}, "write it like 10s")]
+)
+def test_what_is_no_time_is_mended_by_an_example(body, hint):
+    with pytest.raises(UsageRefused) as refused:
+        read_chaos(body, NOW)
+    assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize(
     ("faults", "after", "share", "fault"),
     [
         ({"error": 0.05}, 1, 0.049, Fault.ERROR),

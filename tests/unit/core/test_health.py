@@ -2,11 +2,13 @@
 
 import pytest
 
-from devdns.core.health import FAILURES, PATIENCE, Asked, Pulse, Verdict, asked, felt, judged, pause
+from devdns.core.health import FAILURES, PATIENCE, Absence, Asked, Pulse, Verdict, asked, felt, judged, pause
 from devdns.core.routes import Options, Route, State, Target
 
 ONE, TWO = Target("10.9.0.2", 8000), Target("10.9.0.3", 8000)
 WHY = "GET /healthz of http://10.9.0.2:8000 answers 503"
+NOBODY = Absence("connection refused")
+GONE = Pulse(1.0, Verdict.GONE, 3, NOBODY)
 WELL, NEW, ILL = Pulse(0.0, Verdict.WELL), Pulse(0.0), Pulse(0.0, Verdict.ILL, 3, WHY)
 
 
@@ -30,6 +32,15 @@ def after(pulse, *outcomes, now=1.0):
         (WELL, ["x", "x", "", "x", "x"], 1.0, Verdict.WELL),
         (WELL, ["x"] * FAILURES, 1.0, Verdict.ILL),
         (ILL, ["x"], 1.0, Verdict.ILL),
+        (WELL, [NOBODY] * (FAILURES - 1), 1.0, Verdict.WELL),
+        (WELL, [NOBODY] * FAILURES, 99.0, Verdict.GONE),
+        (WELL, ["x", "x", NOBODY], 1.0, Verdict.GONE),
+        (GONE, [NOBODY], 15.9, Verdict.GONE),
+        (GONE, [NOBODY], 16.0, Verdict.ILL),
+        (GONE, ["x"], 15.9, Verdict.GONE),
+        (GONE, [""], 99.0, Verdict.WELL),
+        (NEW, [NOBODY] * FAILURES, PATIENCE, Verdict.ILL),
+        (ILL, [NOBODY], 1.0, Verdict.ILL),
         (ILL, [""], 1.0, Verdict.WELL),
     ],
 )
@@ -49,6 +60,8 @@ def test_verdicts(before, outcomes, now, verdict):
         (after(WELL, "x", "x", "x", "x"), 10.0, 99.0, 0.15),
         (after(WELL, *["x"] * 50), 10.0, 99.0, 2.0),
         (after(WELL, *["x"] * 50), 1.0, 99.0, 1.0),
+        (GONE, 10.0, 1.0, 0.02),
+        (GONE, 10.0, 11.0, 0.1),
     ],
 )
 def test_pauses(pulse, interval, now, seconds):
@@ -64,6 +77,10 @@ def test_pauses(pulse, interval, now, seconds):
         ([ILL, NEW], (TWO,), State.STARTING, WHY),
         ([NEW, NEW], (ONE, TWO), State.STARTING, "/healthz has not answered yet"),
         ([ILL, ILL], (ONE, TWO), State.UNHEALTHY, WHY),
+        ([GONE, WELL], (TWO,), State.LIVE, ""),
+        ([GONE, GONE], (ONE, TWO), State.RESTARTING, NOBODY),
+        ([ILL, GONE], (TWO,), State.RESTARTING, NOBODY),
+        ([NEW, GONE], (TWO,), State.RESTARTING, NOBODY),
     ],
 )
 def test_a_pool_is_as_well_as_its_targets(pulses, targets, state, reason):
@@ -85,3 +102,12 @@ def test_a_service_is_asked_by_the_name_that_it_is_sent():
     assert each == Asked(ONE, "/healthz", "api.dev.test", 2.0)
     (each,) = asked(route(ONE, health="tcp", host="localhost:8000"))
     assert (each.path, each.host, each.interval) == ("tcp", "localhost:8000", 10.0)
+
+
+def test_a_service_may_be_gone_for_as_long_as_its_route_says():
+    assert [each.hold for each in asked(route(ONE, health="tcp", hold=20.0), 5.0)] == [20.0]
+    assert [each.hold for each in asked(route(ONE, health="tcp"), 5.0)] == [5.0]
+    assert felt(GONE, NOBODY, 6.0, 5.0).verdict is Verdict.ILL
+    assert felt(GONE, NOBODY, 6.0, 20.0).verdict is Verdict.GONE
+    assert after(WELL, *[NOBODY] * 9).verdict is Verdict.GONE
+    assert felt(after(WELL, *[NOBODY] * 9), NOBODY, 1.0, 0.0).verdict is Verdict.ILL

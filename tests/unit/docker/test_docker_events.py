@@ -50,12 +50,12 @@ def test_an_event_is_what_concerns_us_of_it(event, parsed):
     ("words", "said"),
     [
         (["start"], "start"),
-        (["start", "a knock"], "start, a knock"),
-        (["start", "a knock", "a knock"], "start, a knock"),
-        (["start", "a knock", "kill (SIGTERM)", "die", "stop"], "kill (SIGTERM), die"),
+        (["start", "a look at its port"], "start, a look at its port"),
+        (["start", "a look at its port", "a look at its port"], "start, a look at its port"),
+        (["start", "a look at its port", "kill (SIGTERM)", "die", "stop"], "kill (SIGTERM), die"),
         (["start", "die", "destroy"], "die, destroy"),
         (["die", "network disconnect", "network connect", "start", "restart"], "start"),
-        (["pause", "unpause", "a knock"], "unpause, a knock"),
+        (["pause", "unpause", "a look at its port"], "unpause, a look at its port"),
     ],
 )
 def test_the_journal_says_what_came_last_and_what_followed_from_it(words, said):

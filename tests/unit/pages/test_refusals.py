@@ -1,12 +1,13 @@
 """The problems the proxy states: each names the culprit, and the names offered are all there are."""
 
 import pytest
+from msgspec.structs import replace
 from support.control import ZONES, route
 
-from devdns.core.routes import RouteTable
+from devdns.core.routes import RouteTable, State
 from devdns_proxy.heads import Meaning
 from devdns_proxy.pages import render
-from devdns_proxy.refusals import live_names, unknown_name, unreachable
+from devdns_proxy.refusals import down, live_names, unknown_name, unreachable
 
 
 def asked(host):
@@ -55,3 +56,18 @@ def test_waiting_is_offered_where_it_can_help(target, retry_after):
 def test_a_failed_route_says_who_made_it(source, origin, end):
     found = route("api", source=source, origin=origin)
     assert unreachable(found, "/", "no answer", timed_out=False).detail == f"no answer. {end}"
+
+
+@pytest.mark.parametrize("names", [(), ("api",), ("*.gone",)])
+def test_a_name_that_nothing_has_points_to_what_may_have_stopped_and_to_what_adds_it(names):
+    text = render(unknown("gone.dev.test", *names), "text/plain")[2].decode()
+    assert "why: devdns explain gone.dev.test\n" in text
+    assert "to add it: devdns add gone.dev.test PORT\n" in text
+    assert "nothing has claimed it" not in text
+
+
+@pytest.mark.parametrize("reason", ["connection refused", "connection refused."])
+def test_every_sentence_of_a_problem_ends(reason):
+    ill = replace(route("api"), state=State.UNHEALTHY, reason=reason)
+    assert down(ill, "/", 1.0).detail == "connection refused. The request waited 1.0 s for it."
+    assert unreachable(ill, "/", reason, timed_out=False).detail.startswith("connection refused. The route ")

@@ -72,7 +72,7 @@ async def test_every_request_is_a_line(tmp_path):
     assert "error" not in first
     assert first["bytes_out"] + second["bytes_out"] == len(answer)
     assert (third["status"], third["host"]) == (404, "gone.dev.test")
-    assert "nothing has claimed it" in str(third["error"])
+    assert "no route has this name" in str(third["error"])
     assert "route" not in third
     assert (fourth["status"], fourth["target"], fourth["ended"]) == (400, "", "refused")
     assert fourth["error"] == "a request needs exactly one Host field"

@@ -29,7 +29,8 @@ BOUNDS = [
     (State.LIVE, None, 100.0, 105.0),
     (State.LIVE, None, 112.0, 115.0),  # never longer in all than the hold
     (State.LIVE, 3.0, 100.0, 103.0),
-    (State.LIVE, 60.0, 100.0, 105.0),
+    (State.LIVE, 20.0, 100.0, 120.0),  # what the route itself says is what its service needs
+    (State.LIVE, 20.0, 112.0, 120.0),
     (State.UNHEALTHY, None, NEVER, 0.0),
     (State.UNREACHABLE, None, NEVER, 0.0),
     (State.UNREACHABLE, None, 100.0, 0.0),
