@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 from support.cli import run
-from support.study_rows import BEST, csv_text, synthetic_csv
+from support.study_rows import BEST, WORST, csv_text, synthetic_csv
 
 from devdns.cli.main import main
 from devdns_study.analysis.findings import Findings
@@ -91,7 +91,16 @@ def test_few_rows_and_hostile_names_make_a_report_too(tmp_path):
     path.write_text(csv_text(("P01", "a_b", "true", BEST), ("P02", "dev-dns", "false", BEST)))
     assert main(["study", "report", str(path), "--out", str(tmp_path / "report")]) == 0
     assert r"a\_b & 1 &" in (tmp_path / "report" / "sus.tex").read_text()
-    assert "nothing is compared within people" in (tmp_path / "report" / "index.html").read_text()
+    assert "Nothing is compared within people" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_one_person_with_two_approaches_is_not_said_to_have_met_one(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(csv_text(("P01", "devdns", "true", BEST), ("P01", "ports", "true", WORST)))
+    assert main(["study", "report", str(path), "--out", str(tmp_path / "report")]) == 0
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "that needs two people at least who answered with the same two approaches" in page
+    assert "Nobody" not in page
 
 
 def test_nobody_agreed(tmp_path, capsys):
