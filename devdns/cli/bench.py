@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from devdns.cli.extras import install_line
 from devdns.cli.options import common, option
 from devdns.cli.text import clean, say
 from devdns.core.errors import DevdnsError, UsageRefused
@@ -29,14 +30,7 @@ def _needs(module: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("devdns"):
             raise
-        raise DevdnsError(f"the bench needs {error.name!r}, which is not installed", _install_line()) from None
-
-
-def _install_line() -> str:
-    """Into the environment that runs this; from the checkout, when it is one."""
-    root = Path(__file__).parents[2]
-    what = f"-e '{root}[bench]'" if (root / "pyproject.toml").exists() else "'devdns-stack[bench]'"
-    return f"{sys.executable} -m pip install {what}"
+        raise DevdnsError(f"the bench needs {error.name!r}, which is not installed", install_line("bench")) from None
 
 
 def _duration(_: click.Context, __: click.Parameter, value: str) -> float:

@@ -8,6 +8,7 @@ import sys
 import msgspec
 import pytest
 from support.cli import run
+from support.source import ROOT
 from support.study_rows import BEST, WORST, csv_text, synthetic_csv
 
 from devdns.cli.main import main
@@ -116,7 +117,7 @@ def test_without_the_extra_one_line_says_how_to_install_it(rows, tmp_path, argum
     words = [word.format(rows=rows) for word in arguments]
     done = run("study", *words, cwd=tmp_path, PYTHONPATH=tmp_path)
     assert done.code == 1
-    assert done.error.endswith("needs numpy - pip install 'devdns-stack[study]'")
+    assert done.error.endswith(f"needs numpy - {sys.executable} -m pip install -e '{ROOT}[study]'")
 
 
 def test_scores_and_imports_need_no_extra(rows, tmp_path):
