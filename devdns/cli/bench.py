@@ -21,6 +21,12 @@ from devdns.core.errors import DevdnsError, UsageRefused
 
 SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)?")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
+#: What `devdns_bench` has, for the help: it is read where the libraries of the bench are not installed, too.
+SCENARIOS = (
+    *("setup", "restart", "recreate", "port-change", "scale", "crash", "daemon-restart"),
+    *("latency", "throughput", "dns", "routes", "degraded"),
+)
+APPROACHES = ("devdns", "ports", "hosts", "dnsmasq", "coredns", "nginx", "caddy", "traefik", "docker-gen", "portless")
 
 
 def _needs(module: str) -> Any:
@@ -52,8 +58,12 @@ folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_t
 
 
 @click.group(invoke_without_command=True)
-@option("--scenario", default="", metavar="S", help="What to measure, several with commas, or all.")
-@option("--approach", default="all", metavar="A,B", help="Which approaches; all by default.", show_default=True)
+@option(
+    "--scenario", default="", metavar="S", help=f"What to measure, several with commas, or all: {', '.join(SCENARIOS)}."
+)
+@option(
+    "--approach", default="all", metavar="A,B", help=f"Which approaches: {', '.join(APPROACHES)}.", show_default=True
+)
 @option("--repeats", type=click.IntRange(1, 10_000), default=10, help="Runs of each cell.", show_default=True)
 @option("--seed", type=int, default=1, help="What the order of the runs is drawn from.", show_default=True)
 @option(

@@ -49,7 +49,10 @@ def session(  # noqa: PLR0913 - one argument for each flag
     state_dir: Path,  # noqa: ARG001 - understood by every command
     config: Path | None,  # noqa: ARG001
 ) -> int:
-    """Run the session of one participant; the address to open is printed."""
+    """Run the session of one participant.
+
+    It prints the address to open, and goes on where an earlier one was stopped.
+    """
     from devdns_study.sandbox.needs import missing  # noqa: PLC0415 - loaded when needed
     from devdns_study.session.seat import Venue, seat  # noqa: PLC0415
     from devdns_study.store import Store  # noqa: PLC0415
