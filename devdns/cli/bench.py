@@ -6,7 +6,9 @@ What measures lives in `devdns_bench`, and is imported only when it is used: its
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +18,8 @@ import click
 
 from devdns.cli.extras import install_line
 from devdns.cli.options import common, option
-from devdns.cli.text import clean, say
+from devdns.cli.state import hand_over_tree
+from devdns.cli.text import clean, say, table
 from devdns.core.errors import DevdnsError, UsageRefused
 
 SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)?")
@@ -102,11 +105,18 @@ def bench(  # noqa: PLR0913, PLR0917 - its flags
     if approach != "all" and (missing := [name for name, peer in found.items() if peer.reason]):
         say(*map(clean, peers.install(folder, missing)))  # who names an approach wants it
         found = peers.find(names, folder)
-    return _measure(runs, found, seed, out)
+    _measure(runs, found, seed, out)
+    return 0
 
 
-def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> int:
-    """The exit code: 1 when nothing can be measured here."""
+def _mend() -> str:
+    """What to do where nothing can be measured; the same command as root, which a room needs, if this is not."""
+    as_root = f"run it as root: {shlex.join(['sudo', *sys.argv])}"
+    return as_root if sys.platform == "linux" and os.geteuid() else "each line above says why"
+
+
+def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> None:
+    """Raises `DevdnsError` when nothing can be measured here."""
     results, session, environment = _needs("results"), _needs("session"), _needs("environment")
     store = results.Store(out)
     try:
@@ -118,12 +128,19 @@ def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> in
             versions = {name: peer.version or peer.reason for name, peer in found.items()}
             now = environment.capture(sys.argv[1:], seed, versions)
             store.begin(now)
-            say(f"{len(left)} of {len(can)} runs to make, about {session.expected(left) / 60:.0f} min, seed {seed}")
-            _follow(session.perform(left, absent, store, now, found), session.expected(left))
+            steps = session.perform(left, absent, store, now, found)
+            if can:
+                say(f"{len(left)} of {len(can)} runs to make, about {session.expected(left) / 60:.0f} min, seed {seed}")
+                _follow(steps, session.expected(left))
+            else:
+                list(steps)  # none, but the reasons are kept
     except results.Busy as error:
         raise DevdnsError(str(error), "wait for it, or give another --out") from None
+    finally:
+        hand_over_tree(out)
+    if not can:
+        raise DevdnsError("nothing can be measured here", _mend())
     say(f"the rows are in {out} - devdns bench report {out}")
-    return 0 if can else 1
 
 
 def _follow(steps: Any, seconds: float) -> None:
@@ -161,14 +178,8 @@ def peers(*, install: Path | None, **_: object) -> None:
     if install:
         say(*map(clean, module.install(install.absolute())))
     folder = (install or module.default_folder()).absolute()
-    for each in module.find(["devdns", *module.manifest()], folder).values():
-        say(
-            clean(
-                f"{each.name:<12}{each.version:<14}{each.path}"
-                if not each.reason
-                else f"{each.name:<12}left out: {each.reason}"
-            )
-        )
+    found = [*module.find(["devdns", *module.manifest()], folder).values()]
+    say(*table([(each.name, each.version or "-", each.path or f"left out: {each.reason}") for each in found]))
 
 
 @bench.command()
@@ -192,6 +203,10 @@ def report(*, folder: Path, reaction: float, **_: object) -> None:
         raise UsageRefused(f"no *.jsonl in {str(folder)!r}", "devdns bench --scenario restart --out DIR makes some")
     try:
         page = made.write(folder, reaction)
+        hand_over_tree(folder / "report")
     except _needs("results").NoRow as error:
         raise UsageRefused(str(error), "give a folder that only a bench has written to") from None
+    except PermissionError as error:
+        mend = f'sudo chown -R "$USER" {shlex.quote(str(folder))}'
+        raise DevdnsError(f"{error.filename!r} is not yours to write", mend) from None
     say(f"wrote {page}")
