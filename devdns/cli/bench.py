@@ -6,7 +6,9 @@ What measures lives in `devdns_bench`, and is imported only when it is used: its
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +16,20 @@ from typing import Any
 
 import click
 
+from devdns.cli.extras import install_line
 from devdns.cli.options import common, option
-from devdns.cli.text import clean, say
+from devdns.cli.state import hand_over_tree
+from devdns.cli.text import clean, say, table
 from devdns.core.errors import DevdnsError, UsageRefused
 
 SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)?")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
+#: What `devdns_bench` has, for the help: it is read where the libraries of the bench are not installed, too.
+SCENARIOS = (
+    *("setup", "restart", "recreate", "port-change", "scale", "crash", "daemon-restart"),
+    *("latency", "throughput", "dns", "routes", "degraded"),
+)
+APPROACHES = ("devdns", "ports", "hosts", "dnsmasq", "coredns", "nginx", "caddy", "traefik", "docker-gen", "portless")
 
 
 def _needs(module: str) -> Any:
@@ -29,14 +39,7 @@ def _needs(module: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("devdns"):
             raise
-        raise DevdnsError(f"the bench needs {error.name!r}, which is not installed", _install_line()) from None
-
-
-def _install_line() -> str:
-    """Into the environment that runs this; from the checkout, when it is one."""
-    root = Path(__file__).parents[2]
-    what = f"-e '{root}[bench]'" if (root / "pyproject.toml").exists() else "'devdns-stack[bench]'"
-    return f"{sys.executable} -m pip install {what}"
+        raise DevdnsError(f"the bench needs {error.name!r}, which is not installed", install_line("bench")) from None
 
 
 def _duration(_: click.Context, __: click.Parameter, value: str) -> float:
@@ -58,8 +61,12 @@ folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_t
 
 
 @click.group(invoke_without_command=True)
-@option("--scenario", default="", metavar="S", help="What to measure, several with commas, or all.")
-@option("--approach", default="all", metavar="A,B", help="Which approaches; all by default.", show_default=True)
+@option(
+    "--scenario", default="", metavar="S", help=f"What to measure, several with commas, or all: {', '.join(SCENARIOS)}."
+)
+@option(
+    "--approach", default="all", metavar="A,B", help=f"Which approaches: {', '.join(APPROACHES)}.", show_default=True
+)
 @option("--repeats", type=click.IntRange(1, 10_000), default=10, help="Runs of each cell.", show_default=True)
 @option("--seed", type=int, default=1, help="What the order of the runs is drawn from.", show_default=True)
 @option(
@@ -98,11 +105,18 @@ def bench(  # noqa: PLR0913, PLR0917 - its flags
     if approach != "all" and (missing := [name for name, peer in found.items() if peer.reason]):
         say(*map(clean, peers.install(folder, missing)))  # who names an approach wants it
         found = peers.find(names, folder)
-    return _measure(runs, found, seed, out)
+    _measure(runs, found, seed, out)
+    return 0
 
 
-def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> int:
-    """The exit code: 1 when nothing can be measured here."""
+def _mend() -> str:
+    """What to do where nothing can be measured; the same command as root, which a room needs, if this is not."""
+    as_root = f"run it as root: {shlex.join(['sudo', *sys.argv])}"
+    return as_root if sys.platform == "linux" and os.geteuid() else "each line above says why"
+
+
+def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> None:
+    """Raises `DevdnsError` when nothing can be measured here."""
     results, session, environment = _needs("results"), _needs("session"), _needs("environment")
     store = results.Store(out)
     try:
@@ -114,12 +128,19 @@ def _measure(runs: list[Any], found: dict[str, Any], seed: int, out: Path) -> in
             versions = {name: peer.version or peer.reason for name, peer in found.items()}
             now = environment.capture(sys.argv[1:], seed, versions)
             store.begin(now)
-            say(f"{len(left)} of {len(can)} runs to make, about {session.expected(left) / 60:.0f} min, seed {seed}")
-            _follow(session.perform(left, absent, store, now, found), session.expected(left))
+            steps = session.perform(left, absent, store, now, found)
+            if can:
+                say(f"{len(left)} of {len(can)} runs to make, about {session.expected(left) / 60:.0f} min, seed {seed}")
+                _follow(steps, session.expected(left))
+            else:
+                list(steps)  # none, but the reasons are kept
     except results.Busy as error:
         raise DevdnsError(str(error), "wait for it, or give another --out") from None
+    finally:
+        hand_over_tree(out)
+    if not can:
+        raise DevdnsError("nothing can be measured here", _mend())
     say(f"the rows are in {out} - devdns bench report {out}")
-    return 0 if can else 1
 
 
 def _follow(steps: Any, seconds: float) -> None:
@@ -157,14 +178,8 @@ def peers(*, install: Path | None, **_: object) -> None:
     if install:
         say(*map(clean, module.install(install.absolute())))
     folder = (install or module.default_folder()).absolute()
-    for each in module.find(["devdns", *module.manifest()], folder).values():
-        say(
-            clean(
-                f"{each.name:<12}{each.version:<14}{each.path}"
-                if not each.reason
-                else f"{each.name:<12}left out: {each.reason}"
-            )
-        )
+    found = [*module.find(["devdns", *module.manifest()], folder).values()]
+    say(*table([(each.name, each.version or "-", each.path or f"left out: {each.reason}") for each in found]))
 
 
 @bench.command()
@@ -188,6 +203,10 @@ def report(*, folder: Path, reaction: float, **_: object) -> None:
         raise UsageRefused(f"no *.jsonl in {str(folder)!r}", "devdns bench --scenario restart --out DIR makes some")
     try:
         page = made.write(folder, reaction)
+        hand_over_tree(folder / "report")
     except _needs("results").NoRow as error:
         raise UsageRefused(str(error), "give a folder that only a bench has written to") from None
+    except PermissionError as error:
+        mend = f'sudo chown -R "$USER" {shlex.quote(str(folder))}'
+        raise DevdnsError(f"{error.filename!r} is not yours to write", mend) from None
     say(f"wrote {page}")

@@ -90,6 +90,16 @@ def hand_over(path: Path) -> None:
         os.chown(path, int(uid), int(gid), follow_symlinks=False)
 
 
+def hand_over_tree(folder: Path) -> None:
+    """What sudo makes in a folder of the caller's is the caller's, all that is in it, too; no link is followed."""
+    uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    if os.geteuid() or not (uid.isdecimal() and gid.isdecimal()):
+        return
+    if folder.absolute().parent.stat().st_uid == int(uid):
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, int(uid), int(gid), follow_symlinks=False)
+
+
 def _home(uid: int) -> Path:
     try:
         return Path(pwd.getpwuid(uid).pw_dir)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from devdns.cli.extras import install_line
 from devdns.cli.lazy import LazyGroup
 from devdns.cli.options import option
 from devdns.core.errors import DevdnsError
@@ -48,4 +49,4 @@ def extra(what: str) -> Iterator[None]:
         name = (error.name or "").partition(".")[0]
         if name not in EXTRA:
             raise
-        raise DevdnsError(f"{what} needs {name}", "pip install 'devdns-stack[study]'") from None
+        raise DevdnsError(f"{what} needs {name}", install_line("study")) from None

@@ -26,7 +26,10 @@ def report(  # noqa: PLR0913 - one argument for each flag
     state_dir: Path,  # noqa: ARG001 - understood by every command
     config: Path | None,  # noqa: ARG001
 ) -> None:
-    """Write the report on the answers in a CSV file or in the study's database."""
+    """Write the report on a study's answers.
+
+    FILE is a CSV file or the study's database.
+    """
     from devdns_study.rows import read_source  # noqa: PLC0415 - loaded when needed
 
     source = read_source(file)

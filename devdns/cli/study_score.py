@@ -21,7 +21,10 @@ HEADER = ("PARTICIPANT", "APPROACH", "SUS", "GRADE", "ADJECTIVE", "USABILITY", "
 @json_option
 @common
 def score(*, file: Path, as_json: bool, state_dir: Path, config: Path | None) -> None:  # noqa: ARG001 - understood by every command
-    """Score the answers in a CSV file or in the study's database."""
+    """Score a study's answers.
+
+    FILE is a CSV file or the study's database.
+    """
     from devdns_study.rows import read_source  # noqa: PLC0415 - loaded when needed
     from devdns_study.scores import score_all  # noqa: PLC0415
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from devdns_study.store import Store
 
 INTERRUPTED = 130
+WITHOUT = "or plan a study without it: devdns study plan --data OTHER --tasks T,U --approaches A,B"
+Told = Callable[[str], None]
 
 
 @click.command()
@@ -49,7 +52,10 @@ def session(  # noqa: PLR0913 - one argument for each flag
     state_dir: Path,  # noqa: ARG001 - understood by every command
     config: Path | None,  # noqa: ARG001
 ) -> int:
-    """Run the session of one participant; the address to open is printed."""
+    """Run the session of one participant.
+
+    It prints the address to open, and goes on where an earlier one was stopped.
+    """
     from devdns_study.sandbox.needs import missing  # noqa: PLC0415 - loaded when needed
     from devdns_study.session.seat import Venue, seat  # noqa: PLC0415
     from devdns_study.store import Store  # noqa: PLC0415
@@ -63,12 +69,11 @@ def session(  # noqa: PLR0913 - one argument for each flag
         if taken.over:
             say(f"the session of {clean(participant)} is done")
             return 0
-        with _alone(folder, participant):
+        with _alone(folder, participant) as told:
             if lacks := missing(taken.plan.tasks, taken.plan.approaches, image):
-                raise DevdnsError(
-                    "; ".join(lacks), "install it, or plan without: devdns study plan --tasks, --approaches"
-                )
-            done = asyncio.run(_serve(taken, port))
+                mends = dict.fromkeys(lack.mend for lack in lacks)
+                raise DevdnsError("; ".join(lack.what for lack in lacks), f"{', '.join(mends)}; {WITHOUT}")
+            done = asyncio.run(_serve(taken, port, told))
     say(f"the session of {clean(participant)} is {'done' if done else 'stopped; the same command goes on with it'}")
     return 0 if done else INTERRUPTED
 
@@ -83,21 +88,36 @@ def _withdraw(store: Store, participant: str, folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, participant: str) -> Iterator[None]:
-    """One session of a participant at a time."""
+def _alone(folder: Path, participant: str) -> Iterator[Told]:
+    """One session of a participant at a time; what it yields is told its address, for whoever starts a second one.
+
+    The lock's file is its owner's alone: who knows the address can answer for the participant.
+    """
     folder.mkdir(exist_ok=True)
-    with (folder / f".{participant}.lock").open("wb") as lock:
+    with open(os.open(folder / f".{participant}.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+") as lock:  # noqa: PTH123 - of a descriptor
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise DevdnsError(f"a session of {participant} runs already") from None
-        yield
+            raise DevdnsError(f"a session of {participant} runs already", lock.read()) from None
+        lock.truncate(0)
+
+        def told(url: str) -> None:
+            lock.write(f"open {url}, or end it: kill {os.getpid()}")
+            lock.flush()
+
+        yield told
+        lock.truncate(0)
 
 
-async def _serve(taken: Seat, port: int) -> bool:
+async def _serve(taken: Seat, port: int, told: Told) -> bool:
     from devdns_study.session.server import serve  # noqa: PLC0415 - loaded when needed
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    return await serve(taken, port, lambda url: say(f"open {url}"), stop)
+
+    def opened(url: str) -> None:
+        told(url)
+        say(f"open {url}")
+
+    return await serve(taken, port, opened, stop)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
@@ -70,12 +71,13 @@ def _number(value: str | None) -> int | None:
 def import_rows(store: Store, rows: Sequence[Response], origin: str) -> int:
     """Takes all rows or none; returns how many were new. Rows that are stored alike already are passed over.
 
-    Raises `RowsRefused` for rows of somebody who has other answers for the approach, or who withdrew.
+    Raises `RowsRefused` for rows of somebody who has other answers for the approach, or who withdrew, and for participants
+    and approaches that the plan has not, when there is one.
     """
     known = {(row.participant, row.approach): row for row in responses(store)}
     consents = {row.participant: row.consent for row in known.values()}
     gone = set(store.withdrawn())
-    problems = [f"{row.participant} withdrew" for row in rows if row.participant in gone]
+    problems = [*_unplanned(store, rows), *(f"{row.participant} withdrew" for row in rows if row.participant in gone)]
     problems += [
         f"{row.participant} has other answers for {row.approach} already"
         for row in rows
@@ -89,6 +91,24 @@ def import_rows(store: Store, rows: Sequence[Response], origin: str) -> int:
         for row in fresh:
             _keep(store, row, origin)
     return len(fresh)
+
+
+def _unplanned(store: Store, rows: Sequence[Response]) -> Iterator[str]:
+    plan = store.plan()
+    if plan is None:
+        return
+    people = [each.participant for each in store.assignments()]
+    for row in rows:
+        if row.participant not in people:
+            yield f"column participant: {row.participant!r} is not in the plan{_meant(row.participant, people)}"
+        if row.consent and row.approach not in plan.approaches:
+            whose = f"column approach: {row.approach!r} of {row.participant}"
+            yield f"{whose} is not in the plan{_meant(row.approach, plan.approaches)}"
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    near = get_close_matches(word, known, 1, cutoff=0.7)
+    return f", did you mean {near[0]}?" if near else f", it has {', '.join(known[:4])}{', ...' * (len(known) > 4)}"
 
 
 def _keep(store: Store, row: Response, origin: str) -> None:

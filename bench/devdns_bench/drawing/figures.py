@@ -30,6 +30,7 @@ LOOK: dict[Any, Any] = {
     "axes.axisbelow": True,
     "path.simplify": False,
 }
+MARGIN = 0.05  # of the axis, beyond the farthest mark
 WIDTH = 6.3  # inches: the text block of a thesis on A4
 STALE = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None}}
 
@@ -124,9 +125,13 @@ def _row(axes: Axes, place: int, row: Dots) -> None:
 
 
 def _from_zero(axes: Axes, rows: Sequence[Dots]) -> None:
-    """A length is compared from its zero; where all is zero the axis still has a length."""
-    highest = max((value for row in rows for value in row.values if math.isfinite(value)), default=0)
-    axes.set_xlim(0, max(axes.get_xlim()[1], 1.0) if highest <= 0 else axes.get_xlim()[1])
+    """A length is compared from its zero, and the farthest mark is whole; where all is zero the axis still has a length.
+
+    matplotlib's own margin is a share of the range of the values, next to nothing where they are far from zero but close together.
+    """
+    marks = [mark for row in rows for mark in (*row.values, row.middle, row.high) if mark is not None]
+    highest = max(filter(math.isfinite, marks), default=0.0)
+    axes.set_xlim(0, highest * (1 + MARGIN) if highest > 0 else 1.0)
 
 
 def lines(  # noqa: PLR0913 - what a figure has

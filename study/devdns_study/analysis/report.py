@@ -112,7 +112,7 @@ def _dots(name: str, cells: Sequence[Cell], unit: str, mark: str, sentence: str)
 
 def _comparisons(found: Findings, lead: str) -> Iterator[str | Table]:
     if not found.comparisons:
-        yield "Nobody met two approaches, so nothing is compared within people."
+        yield "Nothing is compared within people: that needs two people at least who answered with the same two approaches."
         return
     yield from (lead + claim(each) for each in found.comparisons)
     head = ("measure", "family", "second - first", "n", "difference with 95 % interval", "d", "p", "p by Holm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from devdns_study.errors import StudyRefused
 from devdns_study.sandbox.service import HOST
@@ -13,6 +14,13 @@ PORT = 8000
 IMAGE = "busybox"
 SERVE = f"mkdir -p /www && echo '{{text}}' > /www/index.html && exec httpd -f -p {PORT} -h /www"
 SECONDS = 60.0
+
+
+class Lack(NamedTuple):
+    """What a machine has not, and what to do about it."""
+
+    what: str
+    mend: str
 
 
 def run(container: str, text: str, image: str, *, port: int = 0, route: str = "") -> int:
@@ -50,14 +58,17 @@ def docker(*words: str) -> str:
     return done.stdout.strip()
 
 
-def missing(image: str) -> str:
-    """Why there can be no containers here; empty when there can."""
+def missing(image: str) -> Lack | None:
+    """Why there can be no containers here; None when there can."""
     if shutil.which("docker") is None:
-        return "docker is not installed"
+        return Lack("docker is not installed", "install it")
     try:
         docker("version", "--format", "{{.Server.Version}}")
+    except StudyRefused as refused:
+        return Lack(refused.message, "start it, such as with sudo systemctl start docker")
+    try:
         if not docker("image", "ls", "--quiet", image):
             docker("pull", "--quiet", image)
     except StudyRefused as refused:
-        return refused.message
-    return ""
+        return Lack(refused.message, "load the image, or give one that is here with --image")
+    return None

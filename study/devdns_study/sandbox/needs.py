@@ -6,19 +6,14 @@ import shutil
 
 from devdns_study.instrument import card
 from devdns_study.sandbox import containers
+from devdns_study.sandbox.containers import Lack
 
 
-def missing(tasks: tuple[str, ...], approaches: tuple[str, ...], image: str) -> list[str]:
+def missing(tasks: tuple[str, ...], approaches: tuple[str, ...], image: str) -> list[Lack]:
     """What this machine lacks for a study with these tasks and approaches, in words."""
-    lacks = [
-        f"{name} needs {reason}"
-        for name, reason in [("approach nginx", _no_nginx())]
-        if reason and "nginx" in approaches
-    ]
-    if any(card(task).needs == "docker" for task in tasks) and (reason := containers.missing(image)):
-        lacks.append(f"task restarted needs a Docker Engine: {reason}")
+    lacks = []
+    if "nginx" in approaches and shutil.which("nginx") is None:
+        lacks.append(Lack("approach nginx needs nginx, which is not installed", "install it"))
+    if any(card(task).needs == "docker" for task in tasks) and (lack := containers.missing(image)):
+        lacks.append(Lack(f"task restarted needs a Docker Engine: {lack.what}", lack.mend))
     return lacks
-
-
-def _no_nginx() -> str:
-    return "" if shutil.which("nginx") else "nginx, which is not installed"

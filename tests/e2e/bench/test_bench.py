@@ -16,6 +16,8 @@ from support.source import ROOT
 from support.stack import clean_environ
 from support.waiting import wait_until
 
+from devdns.cli.main import main
+from devdns.cli.state import hand_over_tree
 from devdns_bench.results import rows
 from devdns_bench.rooms import HOSTS, RESOLV, entering
 
@@ -99,6 +101,60 @@ def test_a_scenario_that_nobody_knows_is_refused(tmp_path):
 
 def test_without_rows_there_is_no_report(tmp_path):
     assert run("bench", "report", tmp_path).error.startswith("no *.jsonl in")
+
+
+def test_without_root_the_command_is_said_again_with_sudo(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(sys, "argv", ["/here/bin/devdns", "bench", *WORDS])
+    assert main(["bench", *WORDS, "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "ports, restart: needs root on Linux" in said.out
+    assert "runs to make" not in said.out
+    mend = f"run it as root: sudo /here/bin/devdns bench {' '.join(WORDS)}"
+    assert said.err == f"devdns: nothing can be measured here - {mend}\n"
+
+
+def test_peers_stand_in_columns(tmp_path, monkeypatch, capsys):
+    """Also where a version is a Debian one, longer than most."""
+    program = tmp_path / "dockerd"
+    program.write_text("#!/bin/sh\necho 'Docker version 20.10.24+dfsg1, build 297e128'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
+    assert main(["bench", "peers"]) == 0
+    rows = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert ["dockerd", "20.10.24+dfsg1", str(program)] in rows
+    assert all(len(row) == 3 for row in rows)
+    assert [row[2][:9] for row in rows if row[0] == "coredns"] == ["left out:"]
+
+
+def test_what_sudo_made_is_its_callers(tmp_path, monkeypatch):
+    need_root("files of two users")
+    out = tmp_path / "theirs" / "out"
+    (out / "requests").mkdir(parents=True)
+    (out / "restart.jsonl").touch()
+    (out / "link").symlink_to(tmp_path / "ours")
+    (tmp_path / "ours").touch()
+    monkeypatch.setenv("SUDO_UID", "65534")
+    monkeypatch.setenv("SUDO_GID", "65534")
+    hand_over_tree(out)
+    assert (out / "restart.jsonl").stat().st_uid == 0  # made in a folder of root's
+    os.chown(out.parent, 65534, 65534)
+    hand_over_tree(out)
+    assert {path.lstat().st_uid for path in (out, *out.rglob("*"))} == {65534}
+    assert (tmp_path / "ours").stat().st_uid == 0
+
+
+def test_a_report_into_a_folder_of_another_names_the_mend(tmp_path):
+    need_root("files of two users")
+    need("setpriv")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "restart.jsonl").touch()
+    os.chown(out, 65534, 65534)
+    done = run("bench", "report", out, prefix=["setpriv", "--bounding-set=-dac_override"])
+    assert done.code == 1
+    assert done.error == f"'{out / 'report'}' is not yours to write - sudo chown -R \"$USER\" {out}"
 
 
 def test_without_the_extra_the_install_line_is_said(tmp_path):

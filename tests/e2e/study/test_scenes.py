@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.cli import run
 from support.engine import IMAGE, Engine
 from support.parts import need
 from support.stack import open_folder
+from support.study_session import planned
 from support.waiting import wait_until
 
 from devdns_study.errors import StudyRefused
@@ -156,7 +158,7 @@ def test_a_container_that_was_made_anew_is_lost_by_its_port_and_found_by_its_lab
 ) -> None:
     engine.folder.chmod(0o711)  # the unprivileged control reaches the socket by its group
     monkeypatch.setenv("DOCKER_HOST", engine.url)
-    assert no_containers(IMAGE) == ""
+    assert no_containers(IMAGE) is None
     with staged(folder, approach, "restarted") as stage:
         assert stage.passed(grace=0 if approach == "ports" else 2) == (approach == "devdns")
         if approach == "ports":
@@ -168,10 +170,22 @@ def test_a_container_that_was_made_anew_is_lost_by_its_port_and_found_by_its_lab
 def test_what_the_machine_lacks_is_said_before_anybody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert missing(("clash", "restarted"), ("devdns", "nginx"), IMAGE) == [
-        "approach nginx needs nginx, which is not installed",
-        "task restarted needs a Docker Engine: docker is not installed",
+        ("approach nginx needs nginx, which is not installed", "install it"),
+        ("task restarted needs a Docker Engine: docker is not installed", "install it"),
     ]
     assert missing(("clash",), ("devdns", "ports"), IMAGE) == []
+
+
+def test_a_docker_that_is_stopped_is_to_be_started_not_installed(folder: Path) -> None:
+    need("docker")
+    folder.mkdir()
+    data = planned(folder, approaches="ports", tasks="restarted", participants=1)
+    done = run("study", "session", "P01", "--data", data, "--synthetic", DOCKER_HOST=f"unix://{folder}/none.sock")
+    assert done.code == 1
+    assert "task restarted needs a Docker Engine: docker version failed: " in done.err
+    assert " - start it, such as with sudo systemctl start docker; or plan a study without it: " in done.err
+    assert "install" not in done.err
+    assert "study plan --data OTHER" in done.err  # this study's plan is fixed
 
 
 def test_a_session_that_is_killed_leaves_no_process_of_a_scene(folder: Path) -> None:

@@ -144,7 +144,10 @@ def _status(place, path, headers):
 def test_one_session_of_a_participant_at_a_time_and_a_signal_stops_it_in_order(data):
     with Session(data, "P01") as session:
         second = run("study", "session", "P01", "--data", data, "--synthetic")
-        assert (second.code, second.error) == (1, "a session of P01 runs already")
+        assert (second.code, second.error) == (
+            1,
+            f"a session of P01 runs already - open {session.url}, or end it: kill {session.process.pid}",
+        )
         assert session.end(signal.SIGINT) == (130, "the session of P01 is stopped; the same command goes on with it\n")
 
 

@@ -56,6 +56,18 @@ def test_a_figure_is_the_same_bytes_each_time_and_a_vector(draw):
     assert b"CreationDate" not in first.pdf
 
 
+@pytest.mark.parametrize("values", [(0.1, 0.5, 2.0), (1000.0, 1000.2), (7.0,)])
+def test_the_farthest_dot_is_whole(values, monkeypatch):
+    seen = []
+    monkeypatch.setattr("devdns_bench.drawing.figures.drawn", seen.append)
+    dots([Dots("devdns", values), Dots("ports", note="needs a hand")], "s")
+    axes = seen[0].axes[0]
+    seen[0].draw_without_rendering()
+    edge, farthest = (axes.transData.transform((x, 0))[0] for x in (axes.get_xlim()[1], max(values)))
+    assert edge - farthest >= 4  # points at 72 to the inch, of a mark of 4 across; here 100 to the inch
+    assert axes.get_xlim()[0] == 0
+
+
 def test_another_process_with_other_hashes_and_settings_draws_the_same(tmp_path):
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.hashsalt: other\n")
 

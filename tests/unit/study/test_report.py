@@ -8,7 +8,8 @@ import sys
 import msgspec
 import pytest
 from support.cli import run
-from support.study_rows import BEST, csv_text, synthetic_csv
+from support.source import ROOT
+from support.study_rows import BEST, WORST, csv_text, synthetic_csv
 
 from devdns.cli.main import main
 from devdns_study.analysis.findings import Findings
@@ -91,7 +92,16 @@ def test_few_rows_and_hostile_names_make_a_report_too(tmp_path):
     path.write_text(csv_text(("P01", "a_b", "true", BEST), ("P02", "dev-dns", "false", BEST)))
     assert main(["study", "report", str(path), "--out", str(tmp_path / "report")]) == 0
     assert r"a\_b & 1 &" in (tmp_path / "report" / "sus.tex").read_text()
-    assert "nothing is compared within people" in (tmp_path / "report" / "index.html").read_text()
+    assert "Nothing is compared within people" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_one_person_with_two_approaches_is_not_said_to_have_met_one(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(csv_text(("P01", "devdns", "true", BEST), ("P01", "ports", "true", WORST)))
+    assert main(["study", "report", str(path), "--out", str(tmp_path / "report")]) == 0
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "that needs two people at least who answered with the same two approaches" in page
+    assert "Nobody" not in page
 
 
 def test_nobody_agreed(tmp_path, capsys):
@@ -107,7 +117,7 @@ def test_without_the_extra_one_line_says_how_to_install_it(rows, tmp_path, argum
     words = [word.format(rows=rows) for word in arguments]
     done = run("study", *words, cwd=tmp_path, PYTHONPATH=tmp_path)
     assert done.code == 1
-    assert done.error.endswith("needs numpy - pip install 'devdns-stack[study]'")
+    assert done.error.endswith(f"needs numpy - {sys.executable} -m pip install -e '{ROOT}[study]'")
 
 
 def test_scores_and_imports_need_no_extra(rows, tmp_path):

@@ -45,6 +45,25 @@ def test_one_row_that_cannot_be_taken_leaves_all_out(store):
     assert responses(store) == ROWS[:1]
 
 
+def test_who_and_what_is_not_in_the_plan_is_refused_by_its_column(store):
+    store.keep_plan(Plan(1, ("devdns", "ports"), ("clash",), 2))
+    rows = [
+        ROWS[0],
+        Response("P99", "devdsn", True, False, BEST),
+        Response("P02", "hosts", True, False, BEST),
+        Response("P02", "devdns", False),
+    ]
+    with pytest.raises(RowsRefused) as refused:
+        import_rows(store, rows, "a.csv")
+    assert refused.value.problems == (
+        "column participant: 'P99' is not in the plan, it has P01, P02",
+        "column approach: 'devdsn' of P99 is not in the plan, did you mean devdns?",
+        "column approach: 'hosts' of P02 is not in the plan, it has devdns, ports",
+    )
+    assert responses(store) == []
+    assert import_rows(store, [ROWS[0], Response("P02", "-", False)], "a.csv") == 2
+
+
 def test_what_was_answered_without_consent_is_not_kept(store, tmp_path):
     import_rows(store, [Response("P09", "devdns", False, False, BEST)], "a.csv")
     assert [(row.participant, row.consent, row.sus) for row in responses(store)] == [("P09", False, (None,) * 10)]
