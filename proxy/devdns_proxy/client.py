@@ -263,7 +263,8 @@ class Client(Repeating):
         protocol.data_received(data)
 
     def _proceed(self) -> None:
-        self.deadline = self._context.now + self._context.limits.idle_time
+        if not self.paused:  # else it has the time that it has for reading, and no more
+            self.deadline = self._context.now + self._context.limits.idle_time
         if self._held:
             if self._ours:
                 self._context.loop.call_soon(self._resume)
@@ -302,7 +303,7 @@ class Client(Repeating):
         self.deadline = inf
         if self._arriving():
             self.deadline = self._context.now + self._context.limits.stall_time
-        elif self._state == READY and self._held:
+        elif self._state == READY and self._held and not self.paused:
             self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
         elif self._place is not None:
             self._hold_over()
