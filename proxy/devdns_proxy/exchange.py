@@ -155,6 +155,7 @@ class Exchange(Troubled):
 
     def _send(self, upstream: Upstream) -> None:
         self._upstream = upstream
+        self._cut_short = False
         upstream.carry(self)
         if self.paused:
             upstream.transport.pause_reading()

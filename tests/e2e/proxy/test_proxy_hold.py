@@ -581,6 +581,30 @@ async def test_a_service_that_is_back_where_it_was_may_take_its_time():
         assert (await wire.response())[1] == b"ok"
 
 
+async def test_a_service_that_goes_down_says_nothing_of_the_next_request():
+    going = asyncio.Event()
+
+    async def answers_one(self, wire):
+        self.seen.append(await wire.head())
+        await going.wait()
+        await (wire.send(OK) if len(self.seen) == 1 else asyncio.Event().wait())
+
+    async with backend(answers_one) as service, backend(answering(OK)) as after:
+        live = route("api", service.port, timeout=0.5)
+        async with running(live, limits=Limits(left_time=60.0)) as proxy, await proxy.connect() as wire:
+            await wire.send(GET)
+            await until(lambda: service.seen)
+            proxy.route(restarting(service.port))
+            going.set()
+            assert (await wire.response())[1] == b"ok"
+            proxy.route(live)
+            await wire.send(GET)
+            await until(lambda: len(service.seen) == 2)
+            proxy.route(route("api", after.port, timeout=0.5))
+            assert (await wire.head()).startswith(b"HTTP/1.1 504 ")
+        assert after.seen == []
+
+
 async def test_a_response_that_has_begun_is_finished_whatever_the_table_says():
     going = asyncio.Event()
 
