@@ -417,6 +417,26 @@ async def test_a_breaker_never_denies_a_service_that_is_back(dead, monkeypatch):
         assert not len(proxy.proxy.context.watches)
 
 
+async def test_no_more_targets_are_waited_for_than_may_be_watched(dead, dead_too, monkeypatch):
+    monkeypatch.setattr("devdns_proxy.watches.MOST_WATCHES", 1)
+    routes = route("api", port_of(dead)), route("other", port_of(dead_too))
+    other = LAST.replace(b"api.", b"other.")
+    async with running(*routes, limits=SOON) as proxy, await proxy.connect() as first:
+        await first.send(LAST)
+        await held(proxy)
+        [watch] = proxy.proxy.context.watches
+        assert (await proxy.say(other)).startswith(b"HTTP/1.1 502 ")
+        assert list(proxy.proxy.context.watches) == [watch]
+        async with await proxy.connect() as second:
+            first.writer.close()
+            await held(proxy, 0)
+            await second.send(other)
+            await held(proxy)
+            assert [each.target.port for each in proxy.proxy.context.watches] == [port_of(dead_too)]
+            async with listening_on(dead_too, replying(OK)):
+                assert (await second.head()).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_a_breaker_closes_by_itself_and_by_a_change_of_its_route(dead):
     async with running(route("api", port_of(dead)), limits=Limits(refused_hold=0.0)) as proxy:
         watches = proxy.proxy.context.watches
