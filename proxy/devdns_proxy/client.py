@@ -74,6 +74,8 @@ class Client(Repeating):
             self._held = self._held + data if self._held else data
             if self._state == READY and not self.paused:
                 self._pump()
+            elif self._place is not None:
+                self._pile()
             elif len(self._held) > self._context.limits.ahead:
                 self.steer()
         except Exception:  # the edge of a connection: whatever it was, the client gets an answer
@@ -123,7 +125,8 @@ class Client(Repeating):
     def steer(self) -> None:
         full = self._upstream is not None and self._upstream.full and self._body is not None
         waiting = self._state == BUSY or self.paused
-        reading = not full and not (waiting and len(self._held) > self._context.limits.ahead)
+        ahead = self._context.limits.ahead if self._place is None else self._place.ahead
+        reading = not full and not (waiting and len(self._held) > ahead)
         if self._left and self._upstream is not None and self._body is not None:
             self.transport.abort()  # the rest of the body will never come
         if reading == self._reading or self._left or self.transport.is_closing():

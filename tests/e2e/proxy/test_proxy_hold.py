@@ -260,7 +260,7 @@ async def test_a_body_is_not_read_ahead_beyond_its_bound_and_its_client_is_not_f
         await until(lambda: any(client.deaf() for client in proxy.proxy.context.clients))
         await wire.send(b"x" * 20_000)
         assert proxy.proxy.counters.received < 30_000
-        assert proxy.proxy.context.holding.size < 11_000
+        assert 20_000 < proxy.proxy.context.holding.size < 21_000
         wire.writer.transport.abort()
         await held(proxy, 0)
         assert proxy.proxy.counters.received < 30_000
@@ -288,6 +288,48 @@ async def test_more_than_may_wait_are_answered_at_once(limits):
         await held(proxy)
         answer = await proxy.say(POST.replace(b"Content-Length", b"X: %b\r\nContent-Length" % (b"x" * 200)))
         assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"Too many requests wait" in answer
+
+
+async def test_what_comes_behind_a_held_request_counts_and_is_read_no_further():
+    behind = GET[:-2] + b"X: %b" % (b"x" * 20_000)
+    async with backend(answering(OK)) as service, running(restarting()) as proxy, await proxy.connect() as wire:
+        holding = proxy.proxy.context.holding
+        await wire.send(GET + behind[:10_000])
+        await held(proxy)
+        assert 10_000 < holding.size < 11_000
+        [client] = proxy.proxy.context.clients
+        assert client.deaf()
+        await wire.send(behind[10_000:])
+        proxy.route(route("api", service.port))
+        assert (await wire.response())[1] == b"ok"
+        await wire.send(b"\r\n\r\n")
+        assert (await wire.response())[1] == b"ok"
+        assert holding.size == 0
+
+
+async def test_what_comes_later_counts_too_and_who_left_is_not_waited_for():
+    async with running(restarting()) as proxy, await proxy.connect() as wire:
+        await wire.send(GET)
+        await held(proxy)
+        holding = proxy.proxy.context.holding
+        assert holding.size < 100
+        await wire.send(GET * 100)
+        await until(lambda: holding.size > len(GET) * 100)
+        wire.writer.transport.abort()
+        await held(proxy, 0)
+        assert holding.size == 0
+
+
+async def test_who_sends_more_behind_a_held_request_than_may_be_held_is_answered():
+    limits = Limits(held_bytes=1_000)
+    async with running(restarting(), limits=limits) as proxy, await proxy.connect() as wire:
+        await wire.send(POST[:-2].replace(b"Connection: close\r\n", b""))
+        await held(proxy)
+        await wire.send(b"lo" + LAST[:-2] + b"X: %b\r\n\r\n" % (b"x" * 2_000))
+        answers = await wire.rest()
+        assert answers.count(b"HTTP/1.1 503 ") == answers.count(b"Too many requests wait") == 2
+        assert not len(proxy.proxy.context.holding)
 
 
 async def test_a_proxy_that_stops_answers_who_waits():
