@@ -140,7 +140,8 @@ class Answering(asyncio.Protocol):
         """The final head is about to be written; from now on only truncation can tell the client of trouble."""
         self._begun = status
         self._keep = keep
-        self.deadline = inf
+        if not self.paused:
+            self.deadline = inf
 
     def may_keep(self) -> bool:
         """True when the connection can carry another request after this one."""
@@ -175,10 +176,10 @@ class Answering(asyncio.Protocol):
         self._end("whole")
         self._upstream = None
         self._state = READY
-        self.deadline = self._context.now + self._context.limits.idle_time
-        if self._held or self._left or not self._reading:
+        if self._held or self._left or self.paused or not self._reading:
             self._proceed()
         else:
+            self.deadline = self._context.now + self._context.limits.idle_time
             self._partner = upstream
             self._context.this_turn()  # ends it, so that the next request need not look; new connections do not pay for that
 

@@ -74,6 +74,8 @@ class Client(Repeating):
             self._held = self._held + data if self._held else data
             if self._state == READY and not self.paused:
                 self._pump()
+            elif self._place is not None:
+                self._pile()
             elif len(self._held) > self._context.limits.ahead:
                 self.steer()
         except Exception:  # the edge of a connection: whatever it was, the client gets an answer
@@ -123,7 +125,8 @@ class Client(Repeating):
     def steer(self) -> None:
         full = self._upstream is not None and self._upstream.full and self._body is not None
         waiting = self._state == BUSY or self.paused
-        reading = not full and not (waiting and len(self._held) > self._context.limits.ahead)
+        ahead = self._context.limits.ahead if self._place is None else self._place.ahead
+        reading = not full and not (waiting and len(self._held) > ahead)
         if self._left and self._upstream is not None and self._body is not None:
             self.transport.abort()  # the rest of the body will never come
         if reading == self._reading or self._left or self.transport.is_closing():
@@ -263,7 +266,8 @@ class Client(Repeating):
         protocol.data_received(data)
 
     def _proceed(self) -> None:
-        self.deadline = self._context.now + self._context.limits.idle_time
+        if not self.paused:  # else it has the time that it has for reading, and no more
+            self.deadline = self._context.now + self._context.limits.idle_time
         if self._held:
             if self._ours:
                 self._context.loop.call_soon(self._resume)
@@ -302,7 +306,7 @@ class Client(Repeating):
         self.deadline = inf
         if self._arriving():
             self.deadline = self._context.now + self._context.limits.stall_time
-        elif self._state == READY and self._held:
+        elif self._state == READY and self._held and not self.paused:
             self._refuse(Problem(408, refusals.TITLES[408], "The request head did not arrive in time."))
         elif self._place is not None:
             self._hold_over()

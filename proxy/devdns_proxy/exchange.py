@@ -78,7 +78,7 @@ class Exchange(Troubled):
         if route is None:
             return refusals.unknown_name(meaning, path, context.view.table, context.live_names(), context.zones)
         self._route = route
-        if route.state in PASSING and not context.holding.room(0):
+        if route.state in PASSING and not context.holding.room(self._size()):
             return refusals.too_many(route, path)
         return refusals.down(route, path, self._waited())
 
@@ -155,6 +155,7 @@ class Exchange(Troubled):
 
     def _send(self, upstream: Upstream) -> None:
         self._upstream = upstream
+        self._cut_short = False
         upstream.carry(self)
         if self.paused:
             upstream.transport.pause_reading()

@@ -55,20 +55,22 @@ def ways(table: RouteTable, host: str) -> Ways:
     return tuple(found)
 
 
-def held_size(meaning: Meaning, head: int, ahead: int) -> int:
-    """Bytes that a request may take while it is held: its head, and what is read of its body, which is no more than `ahead`."""
-    if meaning.chunked:
-        return head + ahead
-    return head + min(meaning.length or 0, ahead)
+def body_size(meaning: Meaning, ahead: int) -> int:
+    """Bytes that are read of the body of a request while it is held: no more than `ahead`."""
+    return ahead if meaning.chunked else min(meaning.length or 0, ahead)
 
 
 class Place:
-    """Where one request waits. `failed` is why its live route did not take it, `watches` are what tells when it would."""
+    """Where one request waits, with `ahead` bytes of it that are still read, and `size` in all.
 
-    __slots__ = ("failed", "size", "watches")
+    `failed` is why its live route did not take it, `watches` are what tells when it would.
+    """
 
-    def __init__(self, size: int, failed: DialFailed | None, watches: tuple[Watch, ...]) -> None:
+    __slots__ = ("ahead", "failed", "size", "watches")
+
+    def __init__(self, size: int, ahead: int, failed: DialFailed | None, watches: tuple[Watch, ...]) -> None:
         self.size = size
+        self.ahead = ahead
         self.failed = failed
         self.watches = watches
 
@@ -84,7 +86,7 @@ class Group:
 
 
 class Holding:
-    """All requests of this process that are held. `size` is what they may take, in bytes: heads, and bodies up to `Limits.ahead`."""
+    """All requests of this process that are held. `size` is what they may take, in bytes: heads, bodies up to `Limits.ahead`, and what came behind."""
 
     __slots__ = ("_context", "_count", "_going", "_groups", "size")
 
@@ -100,8 +102,19 @@ class Holding:
 
     def room(self, size: int) -> bool:
         """True when one more request of `size` bytes may be held."""
-        limits = self._context.limits
-        return self._count < limits.held and self.size + size <= limits.held_bytes
+        return self._count < self._context.limits.held and self._fits(size)
+
+    def _fits(self, size: int) -> bool:
+        return self.size + size <= self._context.limits.held_bytes
+
+    def grow(self, place: Place, size: int) -> bool:
+        """More has come for a request that is held: `size` bytes in all. False when that is too much."""
+        more = max(0, size - place.size)
+        if not self._fits(more):
+            return False
+        place.size += more
+        self.size += more
+        return True
 
     def take(self, exchange: Waiting, host: str, place: Place) -> None:
         """Holds a request until the routes of `host` change, a watch of its place calls, or it leaves."""
@@ -150,7 +163,7 @@ class Holding:
             self._context.loop.call_soon(self._step)
 
     def expire(self) -> None:
-        """Drops those whose client has hung up unheard, because nothing is read from it while its body is too long to hold."""
+        """Drops those whose client has hung up unheard, because nothing is read from it while more has come than is held of its request."""
         deaf = [exchange for group in self._groups.values() for exchange in group.held if exchange.deaf()]
         for exchange in deaf:
             if hung_up(exchange.transport.get_extra_info("socket").fileno()):

@@ -51,6 +51,7 @@ class Repeating(Exchange):
         if (
             upstream is None
             or self._state != READY
+            or self.paused
             or self._held
             or self._epoch is not context.epoch
             or self._table is not context.view.table

@@ -12,7 +12,7 @@ import structlog
 from devdns.core.routes import Route
 from devdns_proxy import refusals
 from devdns_proxy.answering import BUSY, Answering
-from devdns_proxy.holding import Place, bound, held_size
+from devdns_proxy.holding import Place, body_size, bound
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
@@ -61,18 +61,33 @@ class Waiting(Answering):
             self._stayed, self._refused = now, 0.0
         self._refused = (self._refused or now) if failed is not None else 0.0
         until = bound(route, context.hold(), context.limits, self._stayed, self._refused)
-        size = held_size(self.meaning, len(self._block), context.limits.ahead)
+        size, ahead = self._size(), body_size(self.meaning, context.limits.ahead)
         if until <= now or context.draining or not context.holding.room(size):
             return False
         watches = tuple(context.watches.hoped_for(route)) if failed is not None else ()
         if failed is not None and not watches:
             return False
         self._route, self.deadline = route, until
-        self._place = Place(size, failed, watches)
+        self._place = Place(size, ahead, failed, watches)
         context.counters.held += 1
         context.holding.take(self, self.meaning.host, self._place)
         self.steer()
         return True
+
+    def _size(self) -> int:
+        """Bytes that the request in hand takes, or may take, while it is held: its head, its body, and what has come behind it."""
+        return len(self._block) + max(len(self._held), body_size(self.meaning, self._context.limits.ahead))
+
+    def _pile(self) -> None:
+        """More has come while the request is held: it counts, and where that is too much, the request is answered."""
+        place, route = self._place, self._route
+        if place is None or route is None:
+            return
+        if self._context.holding.grow(place, self._size()):
+            self.steer()
+            return
+        self._context.counters.over += self._unhold()
+        self._answer(refusals.too_many(route, self._path()))
 
     def _unhold(self) -> bool:
         """Gives up the place; False when there was none."""
@@ -93,6 +108,7 @@ class Waiting(Answering):
                 counters.held -= 1  # the same hold goes on
             elif held:
                 counters.released += 1
+                self.steer()
 
     def _waited(self) -> float:
         return monotonic() - self._stayed if self._stayed >= self._since else 0.0

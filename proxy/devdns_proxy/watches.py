@@ -173,20 +173,31 @@ class Watches:
                 watch.patience = max(watch.patience, route.options.hold or 0.0)
                 yield watch
 
-    def begin(self, target: Target, failed: DialFailed) -> Watch:
-        """A dial has failed and may succeed later: watches the target."""
+    def begin(self, target: Target, failed: DialFailed) -> Watch | None:
+        """A dial has failed and may succeed later: watches the target; None where as many are waited for as may be watched."""
         watch = self._watched.get(target)
         if watch is None:
-            if len(self._watched) >= MOST_WATCHES:
-                self._end(next(iter(self._watched)))
+            if len(self._watched) >= MOST_WATCHES and not self._make_room():
+                self._context.pool.avoid(target)
+                return None
             watch = self._watched[target] = Watch(self._context, target, failed)
             self._context.pool.avoid(target, for_good=True)
         watch.note(failed)
         return watch
 
+    def _make_room(self) -> bool:
+        """Ends the oldest watch that nobody waits for: who waits would dial at once, and take the place of the next."""
+        idle = next((target for target, watch in self._watched.items() if not watch.waiting), None)
+        if idle is None:
+            return False
+        self._end(idle)
+        return True
+
     def give_up(self, target: Target, failed: DialFailed) -> None:
         """It has been silent for so long that nobody is to wait for it."""
-        self.begin(target, failed).give_up()
+        watch = self.begin(target, failed)
+        if watch is not None:
+            watch.give_up()
 
     def recovered(self, target: Target) -> None:
         """The target has taken a connection."""

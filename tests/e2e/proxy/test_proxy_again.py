@@ -17,6 +17,7 @@ from devdns.core.config import Config
 from devdns.core.frames import Hello
 from devdns.core.routes import State
 from devdns_proxy import pool
+from devdns_proxy.answering import READY
 
 #: Often enough for everything that is remembered to be so.
 WARM = 5
@@ -216,3 +217,41 @@ async def test_what_a_service_said_before_a_request_is_never_its_answer(act, fir
                 with await service.accept() as other:
                     await service.serve(other)
                     assert (await wire.response())[1] == b"ok"
+
+
+async def slow_reader(proxy, loop):
+    """A connection that takes in no more than it has to."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    sock.setblocking(False)
+    await loop.sock_connect(sock, ("127.0.0.1", proxy.port))
+    return sock
+
+
+async def answered(proxy, service, asked):
+    """The proxy's side of the only connection, once its service has been asked so often and has answered."""
+    await until(lambda: len(service.seen) == asked)
+    (client,) = proxy.proxy.context.clients
+    await until(lambda: client._state == READY)
+    return client
+
+
+async def test_it_waits_for_a_client_that_does_not_read_its_answers():
+    body, loop, asked = b"x" * 40_000, asyncio.get_running_loop(), 1
+    big = b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\nDate: now\r\n\r\n" + body
+    async with stage(big) as (proxy, service):
+        with await slow_reader(proxy, loop) as sock:
+            await loop.sock_sendall(sock, GET)
+            while not (client := await answered(proxy, service, asked)).paused:
+                asked += 1
+                await loop.sock_sendall(sock, GET)
+            time_to_read = client.deadline
+            await loop.sock_sendall(sock, GET)
+            await until(lambda: client._held == GET)
+            assert len(service.seen) == asked
+            assert client.deadline == time_to_read <= client._context.now + client._context.limits.stall_time
+            got = b""
+            async with asyncio.timeout(BOUND):
+                while got.count(body) <= asked:
+                    got += await loop.sock_recv(sock, 1 << 20)
+        assert len(service.seen) == asked + 1

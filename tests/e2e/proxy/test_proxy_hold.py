@@ -260,7 +260,7 @@ async def test_a_body_is_not_read_ahead_beyond_its_bound_and_its_client_is_not_f
         await until(lambda: any(client.deaf() for client in proxy.proxy.context.clients))
         await wire.send(b"x" * 20_000)
         assert proxy.proxy.counters.received < 30_000
-        assert proxy.proxy.context.holding.size < 11_000
+        assert 20_000 < proxy.proxy.context.holding.size < 21_000
         wire.writer.transport.abort()
         await held(proxy, 0)
         assert proxy.proxy.counters.received < 30_000
@@ -288,6 +288,48 @@ async def test_more_than_may_wait_are_answered_at_once(limits):
         await held(proxy)
         answer = await proxy.say(POST.replace(b"Content-Length", b"X: %b\r\nContent-Length" % (b"x" * 200)))
         assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"Too many requests wait" in answer
+
+
+async def test_what_comes_behind_a_held_request_counts_and_is_read_no_further():
+    behind = GET[:-2] + b"X: %b" % (b"x" * 20_000)
+    async with backend(answering(OK)) as service, running(restarting()) as proxy, await proxy.connect() as wire:
+        holding = proxy.proxy.context.holding
+        await wire.send(GET + behind[:10_000])
+        await held(proxy)
+        assert 10_000 < holding.size < 11_000
+        [client] = proxy.proxy.context.clients
+        assert client.deaf()
+        await wire.send(behind[10_000:])
+        proxy.route(route("api", service.port))
+        assert (await wire.response())[1] == b"ok"
+        await wire.send(b"\r\n\r\n")
+        assert (await wire.response())[1] == b"ok"
+        assert holding.size == 0
+
+
+async def test_what_comes_later_counts_too_and_who_left_is_not_waited_for():
+    async with running(restarting()) as proxy, await proxy.connect() as wire:
+        await wire.send(GET)
+        await held(proxy)
+        holding = proxy.proxy.context.holding
+        assert holding.size < 100
+        await wire.send(GET * 100)
+        await until(lambda: holding.size > len(GET) * 100)
+        wire.writer.transport.abort()
+        await held(proxy, 0)
+        assert holding.size == 0
+
+
+async def test_who_sends_more_behind_a_held_request_than_may_be_held_is_answered():
+    limits = Limits(held_bytes=1_000)
+    async with running(restarting(), limits=limits) as proxy, await proxy.connect() as wire:
+        await wire.send(POST[:-2].replace(b"Connection: close\r\n", b""))
+        await held(proxy)
+        await wire.send(b"lo" + LAST[:-2] + b"X: %b\r\n\r\n" % (b"x" * 2_000))
+        answers = await wire.rest()
+        assert answers.count(b"HTTP/1.1 503 ") == answers.count(b"Too many requests wait") == 2
+        assert not len(proxy.proxy.context.holding)
 
 
 async def test_a_proxy_that_stops_answers_who_waits():
@@ -430,6 +472,26 @@ async def test_a_breaker_never_denies_a_service_that_is_back(dead, monkeypatch):
             await wire.send(GET)
             assert (await wire.response())[1] == b"ok"
         assert not len(proxy.proxy.context.watches)
+
+
+async def test_no_more_targets_are_waited_for_than_may_be_watched(dead, dead_too, monkeypatch):
+    monkeypatch.setattr("devdns_proxy.watches.MOST_WATCHES", 1)
+    routes = route("api", port_of(dead)), route("other", port_of(dead_too))
+    other = LAST.replace(b"api.", b"other.")
+    async with running(*routes, limits=SOON) as proxy, await proxy.connect() as first:
+        await first.send(LAST)
+        await held(proxy)
+        [watch] = proxy.proxy.context.watches
+        assert (await proxy.say(other)).startswith(b"HTTP/1.1 502 ")
+        assert list(proxy.proxy.context.watches) == [watch]
+        async with await proxy.connect() as second:
+            first.writer.close()
+            await held(proxy, 0)
+            await second.send(other)
+            await held(proxy)
+            assert [each.target.port for each in proxy.proxy.context.watches] == [port_of(dead_too)]
+            async with listening_on(dead_too, replying(OK)):
+                assert (await second.head()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_breaker_closes_by_itself_and_by_a_change_of_its_route(dead):
@@ -594,6 +656,30 @@ async def test_a_service_that_is_back_where_it_was_may_take_its_time():
         await until(lambda: context.now > ticked + 0.2)
         going.set()
         assert (await wire.response())[1] == b"ok"
+
+
+async def test_a_service_that_goes_down_says_nothing_of_the_next_request():
+    going = asyncio.Event()
+
+    async def answers_one(self, wire):
+        self.seen.append(await wire.head())
+        await going.wait()
+        await (wire.send(OK) if len(self.seen) == 1 else asyncio.Event().wait())
+
+    async with backend(answers_one) as service, backend(answering(OK)) as after:
+        live = route("api", service.port, timeout=0.5)
+        async with running(live, limits=Limits(left_time=60.0)) as proxy, await proxy.connect() as wire:
+            await wire.send(GET)
+            await until(lambda: service.seen)
+            proxy.route(restarting(service.port))
+            going.set()
+            assert (await wire.response())[1] == b"ok"
+            proxy.route(live)
+            await wire.send(GET)
+            await until(lambda: len(service.seen) == 2)
+            proxy.route(route("api", after.port, timeout=0.5))
+            assert (await wire.head()).startswith(b"HTTP/1.1 504 ")
+        assert after.seen == []
 
 
 async def test_a_response_that_has_begun_is_finished_whatever_the_table_says():
