@@ -62,7 +62,7 @@ def test_a_container_started_meanwhile_appears_without_a_reload(engine, stack, c
     wait_until(lambda: float(page.text(cell("web.dev.test", 4)) or 0) > 0, what="its rate")
     rival = engine.run("web-2", {"dev.route": "web", "dev.hold": "1s"})
     wait_until(lambda: "web-2, label dev.route lost to" in (page.text("#problems") or ""), what="the conflict")
-    assert "1 conflicts" in page.text("#summary")
+    assert "1 conflict" in page.text("#summary")
     for each in (rival, web):
         each.kill()
     wait_until(lambda: page.text(row("web.dev.test")) is None, what="the end of the row")
