@@ -10,9 +10,12 @@ import click
 
 from devdns.cli.client import Client, route_path
 from devdns.cli.options import common, json_option, option
-from devdns.cli.show import conflict_lines, print_json, target_text
+from devdns.cli.show import Row, conflict_lines, print_json, target_text
 from devdns.cli.state import here
 from devdns.cli.text import clean, say, style
+
+#: What names of elsewhere end in, so that whoever types one hardly means a name below a zone; `api.shop` is one.
+ELSEWHERE = frozenset(["com", "org", "net", "io", "dev", "app", "local", "lan", "home", "internal", "test", "example"])
 
 
 @click.command(short_help="Let a name lead to a port, host:port, URL or unix:/path.")
@@ -55,8 +58,20 @@ def add(
         print_json(body)
     else:
         route, paint = body["route"], style(sys.stdout)
-        say(f"{paint(clean(route['url']), 'bold')}  {clean(target_text(route['targets']))}", *conflict_lines(conflicts))
+        say(
+            f"{paint(clean(route['url']), 'bold')}  {clean(target_text(route['targets']))}",
+            *_notes(name, route),
+            *conflict_lines(conflicts),
+        )
     return 1 if any(each["winner"]["source"] != "manual" for each in conflicts) else 0
+
+
+def _notes(name: str, route: Row) -> list[str]:
+    """What may not be what was meant: a name that looks whole and got a zone, a CA file that is not there."""
+    asked, ca = name.partition("/")[0].rstrip("."), route["options"].get("ca")
+    zoned = asked.rpartition(".")[2].lower() in ELSEWHERE and len(route["host"]) > len(asked)
+    lines = [f"note  {clean(asked)} is in no zone of this devdns: the name is {clean(route['host'])}"] if zoned else []
+    return lines + ([f"note  the CA file {clean(ca)} is not there yet"] if ca and not Path(ca).is_file() else [])
 
 
 def _plain(targets: tuple[str, ...]) -> str | list[str]:

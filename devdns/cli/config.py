@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from devdns.cli.options import common, json_option
-from devdns.cli.settings import NAME, find_config, mend_name, read_settings
+from devdns.cli.settings import NAME, find_config, mend_name, read_settings, warnings
 from devdns.cli.show import print_json
 from devdns.cli.text import clean, say
 from devdns.core.config import schema as config_schema
@@ -43,9 +43,11 @@ def check(*, state_dir: Path, config: Path | None, as_json: bool) -> int:  # noq
         problems = list(error.problems) if isinstance(error, ConfigRefused) else [str(error)]
         print_json({"version": 1, "config": str(path), "ok": False, "problems": problems})
         return error.exit_code
+    warned = warnings(path, settings)
     if as_json:
-        print_json({"version": 1, "config": str(path), "ok": True, "problems": []})
+        print_json({"version": 1, "config": str(path), "ok": True, "problems": [], "warnings": warned})
     else:
         zones = ", ".join(settings.zones)
         say(f"{clean(path)} is good: zone {zones}, {count} route{'s' * (count != 1)}")
+        say(*(f"note  {clean(each)}" for each in warned))
     return 0

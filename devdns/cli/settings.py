@@ -99,3 +99,13 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[core.C
     file = read_file(path) if path else None
     config = core.load(file, environ)
     return config, len(core.routes(file, Zones(config.zones))) if file else 0
+
+
+def warnings(path: Path, config: core.Config) -> list[str]:
+    """What is right in the file and will not work as this machine is now: CA files that are not there."""
+    routes = core.routes(read_file(path), Zones(config.zones))
+    return [
+        f"{route.origin}: the CA file {route.options.ca} is not there"
+        for route in routes
+        if route.options.ca and not Path(route.options.ca).is_file()
+    ]

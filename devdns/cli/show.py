@@ -110,10 +110,14 @@ def refusal_lines(refusals: Iterable[Row]) -> list[str]:
     """What could not become a route; the quiet ones are for `explain`."""
     paint = style(sys.stdout)
     return [
-        f"{paint('refused', 'yellow')}  {clean(row['name'])} ({clean(source_text(row))}): {clean(_why(row))}"
+        f"{paint(_kind(row), 'yellow')}  {clean(row['name'])} ({clean(source_text(row))}): {clean(_why(row))}"
         for row in refusals
         if not row.get("quiet")
     ]
+
+
+def _kind(row: Row) -> str:
+    return "pending" if row.get("pending") else "refused"
 
 
 def trouble_lines(sources: Iterable[Row], base: Path | None = None) -> list[str]:

@@ -99,7 +99,7 @@ class Api:
             routes=registry.table,
             generation=registry.table.generation,
             conflicts=len(registry.store.conflicts()),
-            refusals=sum(not each.quiet for _, each in registry.refusals()),
+            refusals=sum(not (each.quiet or each.pending) for _, each in registry.refusals()),
             uptime=monotonic() - self._started,
             sources=tuple(registry.sources),
             processes=processes.running(processes.record()),

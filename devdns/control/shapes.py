@@ -158,7 +158,7 @@ def problems(
     lines += [
         f"{whence(source, each.origin)}: {each.name} refused: {each.reason}{_mend(each.hint)}"
         for source, each in refusals
-        if not each.quiet
+        if not (each.quiet or each.pending)
     ]
     for conflict in conflicts:
         winner, loser = conflict.winner, conflict.loser

@@ -19,7 +19,8 @@ PRECEDENCE = ("manual", "file", "run", "docker", "mdns", "peers")
 class Refusal(Struct, frozen=True):
     """Something a source names that cannot become a route, with the line that mends it.
 
-    `name` is what it wanted (as written), `origin` where it stands. A `quiet` one is shown by `explain` only.
+    `name` is what it wanted (as written), `origin` where it stands. A `quiet` one is shown by `explain` only; a `pending` one is
+    right, and waits for a restart.
     """
 
     origin: str
@@ -27,6 +28,7 @@ class Refusal(Struct, frozen=True):
     reason: str
     hint: str = ""
     quiet: bool = False
+    pending: bool = False
 
 
 class Statement(Struct, frozen=True):

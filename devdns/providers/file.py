@@ -209,7 +209,11 @@ class FileProvider:
         changed = [key for key in {**before, **file.settings} if before.get(key) != file.settings.get(key)]
         return [
             Refusal(
-                f"{name}:{file.lines[key]}" if key in file.lines else name, key, "changes at the next start", RESTART
+                f"{name}:{file.lines[key]}" if key in file.lines else name,
+                key,
+                "changes at the next start",
+                RESTART,
+                pending=True,
             )
             for key in changed
         ]

@@ -53,11 +53,20 @@ def _summary(rows: list[Route], news: News) -> str:
     shown = f", {len(rows)} of them below" if status["routes"] > len(rows) else ""
     asked = f"; {_rate(news.rates['requests'])} requests/s" if news.rates is not None else ""
     zones = ", ".join(status["zones"])
-    return f"{status['routes']} routes{shown}, {status['conflicts']} conflicts{asked}; zones: {zones}"
+    return (
+        f"{_count(status['routes'], 'route')}{shown}, {_count(status['conflicts'], 'conflict')}{asked}; zones: {zones}"
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _problems(status: Mapping[str, Any] | None) -> str:
-    lines = status["problems"] if status else []
+    if status is None:
+        return ""
+    faults = (f"{each['name']} fails on purpose: {each['faults']}" for each in status.get("chaos", ()))
+    lines = [*status["problems"], *faults]
     return element("h2", "To look at") + items(escaped(line) for line in lines) if lines else ""
 
 

@@ -130,6 +130,11 @@ class Tab:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
+    def width(self, pixels: int) -> None:
+        """Makes the screen so wide."""
+        size = {"width": pixels, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self._owner.ask("Emulation.setDeviceMetricsOverride", self._session, **size)
+
     def text(self, selector: str) -> str | None:
         """What a person reads in the first element of that selector, None where there is none."""
         return self.say(f"document.querySelector({json.dumps(selector)})?.innerText ?? null")

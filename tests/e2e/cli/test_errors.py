@@ -229,3 +229,11 @@ def test_variables_of_the_parts_mean_nothing_to_up(tmp_path):
         assert run("up", "--detach", *free, cwd=tmp_path, **junk).code == 0
     finally:
         run("down", "--state-dir", tmp_path / "state")
+
+
+def test_a_ca_file_that_is_not_there_is_noted(empty):
+    (empty / "devdns.yml").write_text("routes:\n  x: {target: 'https://1.2.3.4', ca: /nowhere/ca.pem}\n")
+    ran = run("config", "check", cwd=empty)
+    assert ran.code == 0
+    assert ran.out.endswith("1 route\nnote  devdns.yml:2: the CA file /nowhere/ca.pem is not there\n")
+    assert "/nowhere/ca.pem is not there" in run("config", "check", "--json", cwd=empty).out

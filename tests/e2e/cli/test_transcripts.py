@@ -75,7 +75,7 @@ SAID = {
     "explain api/v2/x": (1, "api.dev.test/v2 -> http://127.0.0.1:9000: unreachable", ""),
     "explain shop": (1, "it beat a claim from /", ""),
     "explain devdns.dev.test": (0, "devdns.dev.test is devdns itself", ""),
-    "history api": (0, "api.dev.test/v2  live    127.0.0.1:9000  its file changed\n", ""),
+    "history api": (0, "api.dev.test/v2  live    127.0.0.1:9000  its file names it\n", ""),
     "history nope": (0, "nothing has changed\n", ""),
     "history --since soon": (2, "", "'soon' is not a time"),
     "history ' '": (2, "", "name '' is empty"),
@@ -122,6 +122,10 @@ def test_add_and_rm(quiet):
     assert json.loads(loose.out)["route"]["options"]["verify"] is False
     both = run("add", "both", "https://both.lan", "--no-verify", "--ca", "ca.pem", "--state-dir", quiet)
     assert (both.code, "keep one of them" in both.err) == (2, True)
+    noted = run("add", "other.com", "https://1.2.3.4", "--ca", "none.pem", "--state-dir", quiet)
+    assert "note  other.com is in no zone of this devdns: the name is other.com.dev.test\n" in noted.out
+    assert "/none.pem is not there yet\n" in noted.out
+    assert "note" not in run("add", "api.shop", "4000", "--state-dir", quiet).out
     removed = run("rm", "hello", "--state-dir", quiet)
     assert (removed.code, removed.out) == (0, "removed hello.dev.test\n")
     assert run("rm", "hello", "--state-dir", quiet).code == 1

@@ -45,6 +45,9 @@ def cell(name, number):
     return f"{row(name)} td:nth-child({number})"
 
 
+BESIDE = f"document.querySelector('{cell('web.dev.test', 3)}').offsetTop === document.querySelector('{cell('web.dev.test', 1)}').offsetTop"
+
+
 def test_a_container_started_meanwhile_appears_without_a_reload(engine, stack, chromium):
     page = chromium.open(address(stack))
     wait_until(lambda: page.say("document.body?.dataset.live ?? null") == "yes", what="the event stream")
@@ -60,9 +63,14 @@ def test_a_container_started_meanwhile_appears_without_a_reload(engine, stack, c
     for _ in range(20):
         stack.get("web.dev.test")
     wait_until(lambda: float(page.text(cell("web.dev.test", 4)) or 0) > 0, what="its rate")
+    assert page.say(BESIDE), "on a wide screen the state stands beside the name"
+    page.width(400)
+    assert not page.say(BESIDE)
+    assert page.say("document.documentElement.scrollWidth") <= 400
+    assert page.say(f"document.querySelector('{row('web.dev.test')} a').getClientRects().length") == 1, "a broken name"
     rival = engine.run("web-2", {"dev.route": "web", "dev.hold": "1s"})
     wait_until(lambda: "web-2, label dev.route lost to" in (page.text("#problems") or ""), what="the conflict")
-    assert "1 conflicts" in page.text("#summary")
+    assert "1 conflict" in page.text("#summary")
     for each in (rival, web):
         each.kill()
     wait_until(lambda: page.text(row("web.dev.test")) is None, what="the end of the row")

@@ -105,6 +105,7 @@ def test_a_narrow_screen_takes_from_the_target_then_from_the_origin(width, line)
 def test_quiet_refusals_are_not_listed():
     row = {"source": "docker", "origin": "container x", "name": "a_b", "reason": "bad", "hint": "do so", "quiet": False}
     assert refusal_lines([row, row | {"quiet": True}]) == ["refused  a_b (docker: container x): bad - do so"]
+    assert refusal_lines([row | {"pending": True}]) == ["pending  a_b (docker: container x): bad - do so"]
 
 
 def test_a_refusal_from_a_file_names_its_path():

@@ -37,7 +37,7 @@ def test_it_shows_names_targets_states_sources_and_problems():
         "unreachable: no &lt;port&gt;",
         "docker<br><small>container web-1</small>",
         "<li>docker: &lt;gone&gt; - start it</li>",
-        "2 routes, 1 conflicts; 112 requests/s; zones: dev.test",
+        "2 routes, 1 conflict; 112 requests/s; zones: dev.test",
         "<td>12.0<br><small>1.5 failed</small></td>",
         "<td>&lt;gone&gt; - start it</td>",
     ):
@@ -88,3 +88,9 @@ def test_hostile_texts_stay_texts():
 )
 def test_the_limits_are_documented_as_they_are(name, value):
     assert f"| `{name}` | {value} |" in (ROOT / "proxy" / "README.md").read_text()
+
+
+def test_faults_on_purpose_are_to_be_looked_at():
+    faults = [{"name": "api.dev.test", "faults": "error 100 %"}]
+    text = content([], News({**STATUS, "problems": [], "chaos": faults}), 8080)
+    assert "<li>api.dev.test fails on purpose: error 100 %</li>" in text

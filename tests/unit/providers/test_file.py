@@ -11,6 +11,7 @@ import pytest
 from support.parts import need_root
 from support.watching import watching
 
+from devdns.control.shapes import problems
 from devdns.core import config
 from devdns.core.names import Zones
 from devdns.core.sources import Statement, Trouble
@@ -191,6 +192,8 @@ async def test_a_changed_setting_is_refused_until_the_next_start(path):
         assert (await said()).refusals == ()
         path.write_text(TWO + "workers: 2\ndns: {forward: system}\n")
         refusals = (await said()).refusals
+    assert all(each.pending for each in refusals)
+    assert problems((), (), [("file:/w/devdns.yml", each) for each in refusals], ()) == []
     assert [(each.origin, each.name, each.reason, each.hint) for each in refusals] == [
         ("devdns.yml:4", "workers", "changes at the next start", "devdns down, then devdns up"),
         ("devdns.yml:5", "dns.forward", "changes at the next start", "devdns down, then devdns up"),
