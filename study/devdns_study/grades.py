@@ -7,7 +7,8 @@ one at the same distance.
 
 from __future__ import annotations
 
-#: Grade -> its lower edge, best first (Sauro & Lewis, Quantifying the User Experience, 2nd ed., 2016, table 8.5).
+#: Grade -> its lower edge, best first (Sauro & Lewis, Quantifying the User Experience, 2nd ed., 2016, chapter 8; also
+#: Sauro, 5 ways to interpret a SUS score, 2018, https://measuringu.com/interpret-sus-score/).
 GRADES = (
     ("A+", 84.1),
     ("A", 80.8),
@@ -21,7 +22,8 @@ GRADES = (
     ("D", 51.7),
     ("F", 0.0),
 )
-#: Adjective -> the mean score of those who chose it, best first (Bangor, Kortum & Miller 2009, table 3).
+#: Adjective -> the mean score of those who chose it, best first (Bangor, Kortum & Miller, Determining what individual SUS
+#: scores mean, Journal of Usability Studies 4(3), 2009, 114-123, table 3).
 ADJECTIVES = (
     ("Best imaginable", 90.9),
     ("Excellent", 85.5),

@@ -94,12 +94,12 @@ async def test_a_stall_of_a_second_counts_for_every_request_that_was_due_in_it()
             nonce = data.split()[1].rpartition(b"/")[2] if data.startswith(b"GET") else data.split()[-1]
             writer.write(response(f"blue {nonce.decode()}"))
 
-    async with await speaks(converse) as server, Probe(place(server), {"blue"}, rate=100, count=300) as probe:
-        asyncio.get_running_loop().call_later(1.0, flows.clear)
-        asyncio.get_running_loop().call_later(2.0, flows.set)
+    async with await speaks(converse) as server, Probe(place(server), {"blue"}, rate=100, count=250) as probe:
+        asyncio.get_running_loop().call_later(0.5, flows.clear)
+        asyncio.get_running_loop().call_later(1.5, flows.set)
         await probe.over()
     summary = probe.summary()
-    assert summary.counts == {"ok": 300}
+    assert summary.counts == {"ok": 250}
     assert 0.85 < summary.p99 < 1.3
     assert summary.p50 < 0.3
     assert summary.outage == 0

@@ -17,7 +17,7 @@ from devdns_study.scales import raw_tlx, umux_lite
     ],
 )
 def test_umux_lite_by_the_published_regression(answers, score):
-    """Lewis, Utesch & Maher 2013: 0.65 x ((item 1 + item 2 - 2) x 100 / 12) + 22.9, so from 22.9 to 87.9."""
+    """Lewis, Utesch & Maher 2013, page 2101: 0.65 x ((item 1 + item 2 - 2) x 100 / 12) + 22.9, so from 22.9 to 87.9."""
     assert umux_lite(answers) == (None if score is None else pytest.approx(score, abs=1e-4))
 
 

@@ -19,7 +19,8 @@ ANSWERS = st.tuples(*[st.integers(1, 5)] * 10)
         (WORST, 0, ()),
         ((5,) * 10, 50, ("straight-lining",)),
         ((1,) * 10, 50, ("straight-lining",)),
-        # Brooke 1996, the filled form of the paper: contributions 4 1 1 4 1 2 1 1 4 3, sum 22, SUS 55.
+        # The filled form of Brooke 1996, reprinted in Tullis & Albert, Measuring the User Experience (2008), figure 6.8:
+        # contributions 4 1 1 4 1 2 1 1 4 3, sum 22, SUS 55.
         ((5, 4, 2, 1, 2, 3, 2, 4, 5, 2), 55, ()),
     ],
 )
