@@ -165,7 +165,7 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
 
     `source` is its provider (`manual`, `file:/path`, `docker`, `mdns`, ...), `owner` who claims inside that source (equal
     owners of one claim form a pool), `origin` where a person finds it (`devdns.yml:12`, `container shop-api-1, label dev.route`).
-    `published`: its targets are ports that an engine publishes, which takes connections there whether or not the service runs.
+    `relayed`: its targets are ports of a relay that takes connections whether or not the service runs, and reads nothing while it does not.
     """
 
     host: str
@@ -177,7 +177,7 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
     state: State = State.LIVE
     reason: str = ""
     options: Options = Options()
-    published: bool = False
+    relayed: bool = False
 
     @property
     def claim(self) -> Claim:
@@ -197,8 +197,8 @@ def pool(routes: Iterable[Route]) -> Route:
     best = min((route.state for route in every), key=BEST.__getitem__)
     chosen = [route for route in every if route.state is best]
     targets = tuple(dict.fromkeys(target for route in chosen for target in route.targets))
-    published = all(route.published for route in chosen)
-    return chosen[0] if len(every) == 1 else replace(chosen[0], targets=targets, published=published)
+    relayed = all(route.relayed for route in chosen)
+    return chosen[0] if len(every) == 1 else replace(chosen[0], targets=targets, relayed=relayed)
 
 
 class Conflict(Struct, frozen=True, gc=False):

@@ -91,7 +91,7 @@ class Container(Struct, frozen=True, kw_only=True):
 class Reach(Struct, frozen=True):
     """How this host gets to one port of a container; `host` is empty when it does not.
 
-    `open` says whether somebody listens there, `tired` that nobody has for long.
+    `open` says whether somebody listens there, `tired` that nobody has for long, `relayed` that docker-proxy stands between.
     """
 
     host: str = ""
@@ -99,6 +99,7 @@ class Reach(Struct, frozen=True):
     open: bool = False
     published: bool = False
     tired: bool = False
+    relayed: bool = False
 
 
 NOWHERE = Reach()

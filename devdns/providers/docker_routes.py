@@ -167,7 +167,7 @@ def _route(container: Container, wish: Wish, reach: Reach | None, rules: Rules) 
         state=state,
         reason=reason,
         options=wish.options,
-        published=bool(reach and reach.published),
+        relayed=bool(reach and reach.relayed),
     )
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from devdns.core.routes import Route
 from devdns.providers.docker_container import Container, Reach
 from devdns.providers.docker_reach import reach
+from devdns.providers.docker_relay import Relays
 from devdns.providers.docker_routes import THERE, Plan, Rules, plan, routes
 
 #: Between two knocks: a hundredth of a second at first, then a 150th part of the time spent so far, at most a second.
@@ -78,6 +79,7 @@ class Seekers:
         self._told = told
         self._doors = asyncio.Semaphore(KNOCKS_AT_ONCE)
         self._busy: set[asyncio.Task[None]] = set()
+        self._relays = Relays()
         self._clock = asyncio.get_running_loop().time
 
     def send(self, seen: Seen, rules: Rules) -> None:
@@ -114,6 +116,8 @@ class Seekers:
         found = await reach(container, port, rules.ground, speaks_http=scheme == "http", beyond=self.beyond)
         if container.addresses and found.host:
             self.beyond = found.published
+        if found.published and found.open:
+            return replace(found, relayed=await self._relays.hold(found.host, found.port))
         return found
 
     def _pause(self, spent: float) -> float:

@@ -222,9 +222,9 @@ class Exchange(Troubled):
     def _unheard(self, upstream: Upstream) -> bool:
         """True when no byte of the request can have reached the service, and it can be sent again; its body is put back.
 
-        An engine's proxy of a published port reads nothing before it has reached the container, and then all that has come.
+        The relay of a published port reads nothing before it has reached the container, and then all that has come.
         """
-        if upstream.touched or not upstream.unread or self._route is None or not self._route.published:
+        if upstream.touched or not upstream.unread or self._route is None or not self._route.relayed:
             return False
         if self.meaning.length or self.meaning.chunked:
             if self._piece is None:

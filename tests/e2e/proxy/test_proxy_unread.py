@@ -66,8 +66,8 @@ async def relay(behave, whole):
             await asyncio.gather(task, return_exceptions=True)
 
 
-def published(port, *, yes=True):
-    return replace(route("api", port), published=yes)
+def relayed(port, *, yes=True):
+    return replace(route("api", port), relayed=yes)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def published(port, *, yes=True):
     ids=["sized", "chunked", "empty"],
 )
 async def test_what_nobody_read_is_sent_again(head, body):
-    async with relay(unread, body) as (port, heard), running(published(port)) as proxy:
+    async with relay(unread, body) as (port, heard), running(relayed(port)) as proxy:
         assert b" 200 OK" in await proxy.say(head + body)
     assert len(heard) == 1
     assert heard[0].endswith(b"\r\n\r\n" + body)
@@ -84,7 +84,7 @@ async def test_what_nobody_read_is_sent_again(head, body):
 
 async def test_what_follows_in_the_same_connection_is_kept_in_order():
     first = POST.replace(b"Connection: close\r\n", b"") + b"hello"
-    async with relay(unread, b"hello") as (port, heard), running(published(port)) as proxy:
+    async with relay(unread, b"hello") as (port, heard), running(relayed(port)) as proxy:
         answers = await proxy.say(first + NEXT)
     assert answers.count(b" 200 OK") == 2
     assert [each.split(b" ")[1] for each in heard] == [b"/", b"/next"]
@@ -95,7 +95,7 @@ async def test_what_follows_in_the_same_connection_is_kept_in_order():
     [pytest.param(read, True, id="it was read"), pytest.param(unread, False, id="a service itself closed")],
 )
 async def test_what_a_service_may_have_read_is_not_sent_again(behave, yes):
-    async with relay(behave, b"hello") as (port, heard), running(published(port, yes=yes)) as proxy:
+    async with relay(behave, b"hello") as (port, heard), running(relayed(port, yes=yes)) as proxy:
         assert b" 502 " in await proxy.say(POST + b"hello")
     assert heard == []
 
@@ -103,7 +103,7 @@ async def test_what_a_service_may_have_read_is_not_sent_again(behave, yes):
 async def test_a_body_in_pieces_is_not_sent_again():
     async with (
         relay(unread, b"lo") as (port, heard),
-        running(published(port)) as proxy,
+        running(relayed(port)) as proxy,
         await proxy.connect() as wire,
     ):
         await wire.send(POST + b"hel")
