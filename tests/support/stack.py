@@ -87,7 +87,7 @@ class Stack:
         deadline = time.monotonic() + START_BOUND
         os.set_blocking(self.process.stdout.fileno(), False)
         buffer = b""
-        while b"ready" not in buffer:
+        while b"\nready" not in b"\n" + buffer:  # the line, not a word of another one
             left = deadline - time.monotonic()
             assert left > 0, f"not ready in {START_BOUND} s: {buffer!r} {self.log()}"
             select.select([self.process.stdout], [], [], left)
