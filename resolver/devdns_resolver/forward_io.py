@@ -149,12 +149,15 @@ class Listeners:
         self._ours.add((str(plain_address(host)), port))
 
     def __contains__(self, address: object) -> bool:
-        """Whether an upstream's address is answered by us; where we listen on all addresses, every local one is."""
+        """Whether an upstream's address is answered by us; where we listen on all addresses of its kind, every local one is.
+
+        Those of IPv6 hear no IPv4: our sockets are for one kind each.
+        """
         if not isinstance(address, tuple):
             return False
         host, port = str(plain_address(address[0])), address[1]
-        everywhere = {("0.0.0.0", port), ("::", port)} & self._ours
-        return (host, port) in self._ours or (bool(everywhere) and _is_local(host))
+        everywhere = ("::" if ":" in host else "0.0.0.0", port)
+        return (host, port) in self._ours or (everywhere in self._ours and _is_local(host))
 
 
 def _is_local(host: str) -> bool:

@@ -88,14 +88,16 @@ def test_listeners_are_us_however_they_are_written() -> None:
     assert "127.0.0.53" not in ours
 
 
-@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::"])
-def test_where_we_listen_everywhere_every_local_address_is_us(everywhere: str) -> None:
-    ours = Listeners()
-    ours.add(everywhere, 53)
-    assert ("127.0.0.1", 53) in ours
-    assert ("127.8.8.8", 53) in ours
-    assert ("192.0.2.1", 53) not in ours
-    assert ("127.0.0.1", 5353) not in ours
+@pytest.mark.parametrize(
+    ("everywhere", "ours", "others"),
+    [("0.0.0.0", ("127.0.0.1", "127.8.8.8"), ("192.0.2.1", "::1")), ("::", ("::1",), ("127.0.0.1", "2001:db8::1"))],
+)
+def test_where_we_listen_everywhere_every_local_address_of_that_kind_is_us(everywhere, ours, others) -> None:
+    listeners = Listeners()
+    listeners.add(everywhere, 53)
+    assert all((host, 53) in listeners for host in ours)
+    assert not any((host, 53) in listeners for host in others)
+    assert not any((host, 5353) in listeners for host in ours)
 
 
 def test_the_sources_follow_the_files_and_forget_who_was_dead(tmp_path: Path) -> None:
