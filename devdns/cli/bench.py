@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -21,9 +20,8 @@ from devdns.cli.options import common, option
 from devdns.cli.state import hand_over_tree
 from devdns.cli.text import clean, say, table
 from devdns.core.errors import DevdnsError, UsageRefused
+from devdns.core.kinds import read_seconds
 
-SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)?")
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 #: What `devdns_bench` has, for the help: it is read where the libraries of the bench are not installed, too.
 SCENARIOS = (
     *("setup", "restart", "recreate", "port-change", "scale", "crash", "daemon-restart"),
@@ -40,13 +38,6 @@ def _needs(module: str) -> Any:
         if (error.name or "").startswith("devdns"):
             raise
         raise DevdnsError(f"the bench needs {error.name!r}, which is not installed", install_line("bench")) from None
-
-
-def _duration(_: click.Context, __: click.Parameter, value: str) -> float:
-    found = SECONDS.fullmatch(value.strip())
-    if not found:
-        raise click.BadParameter(f"{value!r} is no time: 30s, 500ms, 2m")
-    return float(found[1]) * UNITS[found[2]]
 
 
 def _chosen(given: str, known: Sequence[str], what: str) -> list[str]:
@@ -187,7 +178,7 @@ def peers(*, install: Path | None, **_: object) -> None:
 @option(
     "--reaction",
     default="30s",
-    callback=_duration,
+    callback=lambda _, __, value: read_seconds(value.strip()),
     metavar="TIME",
     help="How long an operator takes to notice.",
     show_default=True,

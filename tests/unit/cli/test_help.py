@@ -36,3 +36,8 @@ def test_no_summary_is_cut_on_a_screen_of_80_columns(capsys, path):
     usage, *rest = capsys.readouterr().out.splitlines()
     assert usage.startswith("Usage: devdns")
     assert [line for line in rest if line.endswith("...")] == []
+
+
+def test_a_time_of_the_bench_is_read_as_everywhere(capsys):
+    assert main(["bench", "report", ".", "--reaction", "soon"]) == 2
+    assert "'soon' is not a time" in capsys.readouterr().err
