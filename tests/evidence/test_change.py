@@ -1,7 +1,7 @@
 """Change without loss, as often as a claim needs: nothing failed, and nobody waited much longer than the change itself took."""
 
 import pytest
-from support.change_run import CONTAINERS, DAEMONS, PROCESSES, judged, no_engine, play, surroundings
+from support.change_run import CONTAINERS, DAEMONS, PROCESSES, RELAYED, judged, no_engine, play, surroundings
 
 pytestmark = [pytest.mark.evidence, pytest.mark.timeout(1800)]
 REPEATS = 30
@@ -18,6 +18,14 @@ def in_time(scenes):
 @pytest.mark.parametrize("change", CONTAINERS, ids=lambda change: change.__name__)
 async def test_no_change_of_a_container_loses_a_request(engine, tmp_path, published, change):
     with surroundings(engine, tmp_path, published=published) as around:
+        scenes = await play(around, [change], REPEATS, at_once=1)
+    judged(scenes)
+    in_time(scenes)
+
+
+@pytest.mark.parametrize("change", RELAYED, ids=lambda change: change.__name__)
+async def test_no_change_behind_a_relay_loses_a_request(engine, tmp_path, change):
+    with surroundings(engine, tmp_path, published=True) as around:
         scenes = await play(around, [change], REPEATS, at_once=1)
     judged(scenes)
     in_time(scenes)

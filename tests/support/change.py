@@ -21,7 +21,7 @@ from docker.models.containers import Container
 from devdns_bench.probe import Probe
 from devdns_bench.probe_rows import Row, quantile
 from devdns_bench.probe_wire import Place
-from support import apps
+from support import apps, relays
 from support.engine import Engine
 from support.stack import Stack
 from support.waiting import until
@@ -58,6 +58,18 @@ class Turn:
 
     def failures(self) -> list[Row]:
         return [row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row)]
+
+    def tolls(self) -> list[tuple[int, int]]:
+        """For each time that a backend went down: the requests excused by it, and the most that were in flight at one moment of it."""
+        rows = [
+            (self.probe.began + row.sent, self.probe.began + row.ended, self.excuse(row)) for row in self.probe.rows
+        ]
+        found = []
+        for told, gone in self.deaths:
+            flying = [(sent, ended, lost) for sent, ended, lost in rows if sent < gone and told < ended]
+            most = max((sum(sent <= at <= ended + DYING for sent, ended, _ in flying) for at, *_ in flying), default=0)
+            found.append((sum(lost for *_, lost in flying), most))
+        return found
 
     async def more(self, count: int) -> None:
         """Waits until so many more requests were sent."""
@@ -121,6 +133,7 @@ class Scene:
         self.known: set[str] = set()  # the identities that may answer
         self.done: list[Turn] = []
         self._attended: set[int] = set()  # process ids
+        self._ending: set[asyncio.Task[None]] = set()
 
     def beside(self, name: str) -> "Scene":
         """Another one, of another name, in the same surroundings."""
@@ -169,13 +182,23 @@ class Scene:
         for pid, word in apps.running(self.known):
             if pid not in self._attended:
                 self._attended.add(pid)
+                relayed = relays.own_address(pid) if self.published else None
                 with suppress(OSError):
                     ends = os.pidfd_open(pid)
-                    asyncio.get_running_loop().add_reader(ends, self._gone, ends, word)
+                    asyncio.get_running_loop().add_reader(ends, self._gone, ends, word, relayed)
 
-    def _gone(self, ends: int, word: str) -> None:
+    def _gone(self, ends: int, word: str, relayed: str | None) -> None:
         asyncio.get_running_loop().remove_reader(ends)
         os.close(ends)
+        told = asyncio.create_task(self._told(word, relayed))
+        self._ending.add(told)
+        told.add_done_callback(self._ending.discard)
+
+    async def _told(self, word: str, relayed: str | None) -> None:
+        """A published port's relay passes on the end of the process in its own time, and takes requests for it until then."""
+        if relayed is not None:
+            left = relays.connected(relayed)
+            await until(lambda: not left.intersection(relays.connected(relayed)))
         with suppress(FileNotFoundError):  # all is over, and cleaned up
             apps.stamp(self.stamps, "gone", word)
 
@@ -217,6 +240,7 @@ class Scene:
                 turn.changed = time.monotonic()
                 yield turn
                 await self._well(probe, TAIL)
+            await asyncio.gather(*self._ending)
             turn.down = apps.downtimes(self.stamps, probe.began)
             turn.deaths = apps.deaths(self.stamps, DYING)
             self.done.append(turn)
@@ -257,8 +281,14 @@ class Scene:
         )
 
     def failures(self) -> list[str]:
-        """What failed without excuse, in words: one line a turn and kind."""
-        return [
+        """What failed without excuse, in words: one line a turn and kind; and where more was excused than had been in flight."""
+        overdrawn = [
+            f"{self.name} turn {number}: {lost} requests excused, of {most} in flight"
+            for number, turn in enumerate(self.done)
+            for lost, most in turn.tolls()
+            if lost > most
+        ]
+        return overdrawn + [
             f"{self.name} turn {number}: {len(rows)} x {kind}, sent {_when(rows[0], turn)} to "
             f"{_when(rows[-1], turn)} from the change, taking {min(row.took for row in rows):.3f} to {max(row.took for row in rows):.3f} s, "
             f"{dict(Counter(f'{row.method} {row.way}' for row in rows))}, {rows[0].backend}{rows[0].detail}"
@@ -270,11 +300,12 @@ class Scene:
         """One line of figures."""
         rows = [row for turn in self.done for row in turn.probe.rows]
         excused = Counter(row.outcome for turn in self.done for row in turn.probe.rows if turn.excuse(row))
+        flying = sum(most for turn in self.done for lost, most in turn.tolls() if lost)
         down = [round(1000 * sum(back - gone for gone, back in turn.down)) for turn in self.done]
         slowest = [round(1000 * max((row.took for row in turn.probe.rows), default=0)) for turn in self.done]
         late = quantile(sorted(row.sent - row.due for row in rows), 0.99)
         return (
-            f"{self.name:12} x{len(self.done)}: {len(rows)} requests, failed {sum(len(turn.failures()) for turn in self.done)}, excused {dict(excused)}, down {down} ms, "
+            f"{self.name:12} x{len(self.done)}: {len(rows)} requests, failed {sum(len(turn.failures()) for turn in self.done)}, excused {dict(excused)} of {flying} in flight, down {down} ms, "
             f"slowest {slowest} ms, above downtime p99 {1000 * self.excess():.0f} ms (before the change {1000 * self.calm():.0f} ms), idle closed "
             f"{sum(turn.probe.idle_closed for turn in self.done)}, prober late {1000 * late:.0f} ms"
         )

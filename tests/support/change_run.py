@@ -31,6 +31,8 @@ CONTAINERS: Sequence[Play] = (
     changes.renamed,
     changes.replugged,
 )
+#: What only a relay before the container can do.
+RELAYED: Sequence[Play] = (changes.lagging,)
 #: Each needs the engine for itself.
 DAEMONS: Sequence[Play] = (changes.daemon, changes.crashed)
 #: No engine at all: servers on this machine.

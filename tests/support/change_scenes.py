@@ -9,14 +9,15 @@ from itertools import cycle
 
 from docker.models.containers import Container
 
-from support import apps
+from support import apps, relays
 from support.change import Change, Scene, Turn, together
 from support.engine import address, nonce, published
 from support.ports import lasting_port
-from support.waiting import until
+from support.waiting import until, wait_until
 
 GRACEFUL = {"flags": ("--stop", "graceful", "--takes", "0.02")}
 UNNAMED = {"labels": {"dev.enable": "false"}}
+LATE = 10  # requests for whose time a relay is late
 MILLISECOND = 1_000_000  # Docker's unit is the nanosecond
 WELL = ["CMD", "/bin/busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8000/healthz"]
 CHECK = {"test": WELL, "interval": 250 * MILLISECOND, "retries": 100, "start_period": 10_000 * MILLISECOND}
@@ -67,6 +68,20 @@ async def killed(scene: Scene) -> None:
     api = await scene.start(restart_policy={"Name": "always"})
     async for _ in scene.turns(fresh=api.restart):
         await scene.back(apps.kill, api, scene.stamps)
+
+
+async def lagging(scene: Scene) -> None:
+    """The same on a published port whose relay has no turn until some more requests were sent: it tells the end late."""
+    api = await scene.start(restart_policy={"Name": "always"})
+
+    def kill(turn: Turn) -> None:
+        with relays.halted(published(api)):
+            apps.kill(api, scene.stamps)
+            enough = turn.probe.sent + LATE
+            wait_until(lambda: turn.probe.sent >= enough)
+
+    async for turn in scene.turns(fresh=api.restart):
+        await scene.back(kill, turn)
 
 
 async def scaled(scene: Scene) -> None:

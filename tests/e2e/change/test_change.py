@@ -4,7 +4,7 @@ The full count of repetitions, and the added delay, are judged in tests/evidence
 """
 
 import pytest
-from support.change_run import CONTAINERS, DAEMONS, PROCESSES, judged, no_engine, play, surroundings
+from support.change_run import CONTAINERS, DAEMONS, PROCESSES, RELAYED, judged, no_engine, play, surroundings
 
 pytestmark = pytest.mark.timeout(300)
 REPEATS = 3
@@ -15,7 +15,7 @@ PLACES = pytest.mark.parametrize("published", [False, True], ids=["addresses", "
 @pytest.mark.engine
 async def test_no_change_of_a_container_loses_a_request(engine, tmp_path, published):
     with surroundings(engine, tmp_path, published=published) as around:
-        judged(await play(around, CONTAINERS, REPEATS, at_once=5))
+        judged(await play(around, [*CONTAINERS, *(RELAYED if published else ())], REPEATS, at_once=5))
 
 
 @PLACES
