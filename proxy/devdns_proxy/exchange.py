@@ -210,14 +210,24 @@ class Exchange(Troubled):
             self._context.watches.doubt(upstream.target)
         if self.transport.is_closing():
             return
-        again = self._repeatable() and not upstream.touched
-        if self._retries < MAX_RETRIES and (again or self._unheard(upstream)):
+        again, unheard = self._repeatable() and not upstream.touched, self._unheard(upstream)
+        if self._retries < MAX_RETRIES and (again or unheard):
             self._retries += 1
             self._context.counters.retries += 1
             self._dispatch(fresh=True)
             return
+        if unheard:
+            self._turned_away(upstream.target)
+            return
         words = "closed the connection in the middle of its answer" if upstream.touched else "closed without an answer"
         self._fail(f"{upstream.target} {words}" + (f" ({error})" if error else ""))
+
+    def _turned_away(self, target: Target) -> None:
+        """A relay has not reached its service, again and again: as good as a refused dial, and waited for as long."""
+        failed = DialFailed(f"{target} closes connections without an answer", passing=True)
+        self._dialled = target
+        self._context.watches.begin(target, failed)
+        self._try_on(failed)
 
     def _unheard(self, upstream: Upstream) -> bool:
         """True when no byte of the request can have reached the service, and it can be sent again; its body is put back.

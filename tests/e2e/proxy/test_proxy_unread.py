@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from itertools import count
 
 import pytest
 from msgspec.structs import replace
@@ -39,31 +40,35 @@ async def read(sock, whole):
 
 
 @asynccontextmanager
-async def relay(behave, whole):
-    """A port whose first connection ends by `behave`; later ones are answered. Yields the port and what those sent."""
-    loop, heard = asyncio.get_running_loop(), []
+async def relay(behave, whole, times=1):
+    """A port whose first connections with a request end by `behave`; later ones are answered. Yields the port and what those sent."""
+    loop, heard, number = asyncio.get_running_loop(), [], count()
 
-    async def serve(listener):
-        first = True
+    async def converse(sock):
+        with sock:
+            sock.setblocking(False)
+            await until(lambda: waiting(sock))
+            if next(number) < times:
+                await behave(sock, whole)
+                return
+            while data := await loop.sock_recv(sock, 65_536):
+                heard.append(data)
+                await loop.sock_sendall(sock, OK)
+
+    async def serve(listener, conversations):
         while True:
             sock, _ = await loop.sock_accept(listener)
-            with sock:
-                sock.setblocking(False)
-                if first:
-                    first = False
-                    await behave(sock, whole)
-                    continue
-                while data := await loop.sock_recv(sock, 65_536):
-                    heard.append(data)
-                    await loop.sock_sendall(sock, OK)
+            conversations.append(asyncio.create_task(converse(sock)))
 
     with listening() as listener:
-        task = asyncio.create_task(serve(listener))
+        tasks = []
+        tasks.append(asyncio.create_task(serve(listener, tasks)))
         try:
             yield listener.getsockname()[1], heard
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def relayed(port, *, yes=True):
@@ -80,6 +85,15 @@ async def test_what_nobody_read_is_sent_again(head, body):
         assert b" 200 OK" in await proxy.say(head + body)
     assert len(heard) == 1
     assert heard[0].endswith(b"\r\n\r\n" + body)
+
+
+@pytest.mark.parametrize("request_", [POST + b"hello", NEXT], ids=["POST", "GET"])
+async def test_what_nobody_reads_again_and_again_waits_as_for_a_refused_dial(request_):
+    """docker-proxy takes longer to find that out than any proof of a connection lasts, where a container's address is silent."""
+    async with relay(unread, request_[-4:], times=8) as (port, heard), running(relayed(port)) as proxy:
+        assert b" 200 OK" in await proxy.say(request_)
+        assert proxy.proxy._context.counters.held
+    assert len(heard) == 1
 
 
 async def test_what_follows_in_the_same_connection_is_kept_in_order():
