@@ -1,5 +1,6 @@
 """A child killed under 200 requests a second: what was refused or lost, and the longest wait."""
 
+import asyncio
 import functools
 import os
 import signal
@@ -42,11 +43,14 @@ def service(tmp_path):
     process.wait()
 
 
-def lost(probe, killed):
-    """Outcomes of the requests that were not in flight when the child was killed, and of those that were."""
+def lost(probe, killed, gone):
+    """The requests that failed though they were not in flight while the child was killed, and the outcomes of those that were.
+
+    Until the child's process is gone (`gone`), with its sockets, the kernel takes bytes for it.
+    """
     failed = [row for row in probe.rows if row.outcome != "ok"]
-    at = killed - probe.began
-    flying = [row for row in failed if row.sent <= at + AT_ONCE and row.ended >= at]
+    since, until_then = killed - probe.began, gone - probe.began + AT_ONCE
+    flying = [row for row in failed if row.sent <= until_then and row.ended >= since]
     return [row for row in failed if row not in flying], [row.outcome for row in flying]
 
 
@@ -60,9 +64,9 @@ async def test_each_child_killed_again_and_again(tmp_path, name, service):
         for _ in range(KILLS):
             probe = Probe(place, {identity}, rate=RATE)
             async with probe, Load(RATE, functools.partial(ask, stack.dns)) as names:
-                killed = await one_kill(stack, name, probe, names)
+                killed, gone = await one_kill(stack, name, probe, names)
             waits.append(max(probe.summary().slowest, names.slowest()))
-            later, in_flight = lost(probe, killed)
+            later, in_flight = lost(probe, killed, gone)
             failed += later
             flying += in_flight
             unanswered.update(names.failed)
@@ -77,14 +81,28 @@ async def test_each_child_killed_again_and_again(tmp_path, name, service):
 
 
 async def one_kill(stack, name, probe, names):
-    """A second of load, the kill, and a second after another child runs. When it was killed, by the monotonic clock."""
+    """A second of load, the kill, and a second after another child runs. When it was killed, and gone, by the monotonic clock."""
     await load(probe, names, 0, 0)
     pid = stack.pid(name)
+    end = asyncio.create_task(ended(os.pidfd_open(pid)))
     killed = time.monotonic()
     os.kill(pid, signal.SIGKILL)
+    gone = await end
     await until(lambda: stack.running(name) and stack.pid(name) not in (pid, None))
     await load(probe, names, len(probe.rows), names.counts["ok"])
-    return killed
+    return killed, gone
+
+
+async def ended(process):
+    """When the process behind a pidfd is gone, by the monotonic clock."""
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(process, gone.set)
+    async with asyncio.timeout(BACK_WITHIN):
+        await gone.wait()
+    at = time.monotonic()
+    loop.remove_reader(process)
+    os.close(process)
+    return at
 
 
 async def load(probe, names, rows, answers):
