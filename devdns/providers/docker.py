@@ -1,15 +1,17 @@
 """Routes from the labels of running containers, kept up to date by the Engine's events.
 
 When the engine goes away the last statement stays in force but for what no longer answers, and the engine is asked for
-again at most a second apart.
+again at most a second apart; as soon as its socket takes connections, where it has just gone or somebody waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from math import inf
 
 from devdns.core.holding import HOLD
 from devdns.core.names import Zones
@@ -22,8 +24,10 @@ from devdns.providers.docker_stack import Stack
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
-#: While requests may wait for what the engine took with it.
-AWAITED_PAUSE = 0.1
+#: While requests may wait for what the engine took with it, or it went so many seconds ago: most engines that go are being restarted,
+#: and their containers, which live on until then, with them.
+AWAITED_PAUSE, AWAITED = 0.1, 60.0
+LOOK = 0.02
 
 
 class DockerProvider:
@@ -54,25 +58,32 @@ class DockerProvider:
         """Statements until cancelled. With `docker.enabled: auto` an engine that nobody named and that is not there is no trouble."""
         said: Statement | Trouble | None = None
         known: Endpoint | None = None
-        pause = FIRST_PAUSE
+        pause, heard, path = FIRST_PAUSE, -inf, ""  # `heard`: when the engine was last heard, inf while it is
+        clock = asyncio.get_running_loop().time
         while True:
             try:
                 at = known or endpoint(self._host, self._environ)
+                path = at.socket
                 if known or self._is_expected(at):
                     async with aclosing(self._follow(at)) as statements:
                         async for said in statements:
-                            known, pause = None if at.named else at, FIRST_PAUSE
+                            known, pause, heard = None if at.named else at, FIRST_PAUSE, inf
                             yield said
                 elif not isinstance(said, Statement):
                     said = Statement(absent=f"no Docker Engine at {at.url}")
                     yield said
             except EngineLost as error:
+                heard = min(heard, clock())
                 trouble = Trouble(error.message, error.hint, await self._memory.look())
                 if trouble != said:
                     said = trouble
                     yield trouble
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, AWAITED_PAUSE if len(self._memory.holding) else LONGEST_PAUSE)
+            if len(self._memory.holding) or clock() < heard + AWAITED:
+                await _until_taken(path, pause)
+                pause = min(pause * 2, AWAITED_PAUSE)
+            else:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
 
     def _is_expected(self, at: Endpoint) -> bool:
         """Whether somebody asked for this engine, or it is there."""
@@ -93,3 +104,25 @@ class DockerProvider:
                     yield now
         finally:
             await stack.close()
+
+
+async def _until_taken(path: str, pause: float) -> None:
+    """Waits for `pause` seconds, or until the socket at `path` takes a connection, where it did not at first."""
+    if not path or _takes(path):
+        await asyncio.sleep(pause)
+        return
+    for _ in range(round(pause / LOOK)):
+        await asyncio.sleep(LOOK)
+        if _takes(path):
+            return
+
+
+def _takes(path: str) -> bool:
+    """Whether the Unix socket at `path` takes connections now."""
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.setblocking(False)
+        try:
+            knocking.connect(path)
+        except OSError:
+            return False
+    return True

@@ -13,7 +13,7 @@ from support.waiting import until
 
 from devdns.core.routes import Route, State, Target
 from devdns.core.sources import Trouble
-from devdns.providers import docker_memory, docker_reach, docker_stack
+from devdns.providers import docker, docker_memory, docker_reach, docker_stack
 from devdns.providers.docker_hosts import EngineLost
 from devdns.providers.docker_memory import Memory
 
@@ -374,6 +374,21 @@ async def test_while_the_engine_is_away_what_answers_stays_and_what_refuses_is_h
         replay.put(box(port=ports["b"]))
         assert (await heard.live("api")).targets == (Target("127.0.0.1", ports["b"]),)
         assert heard.trouble is None
+
+
+async def test_an_engine_that_is_back_is_heard_as_soon_as_its_socket_takes_connections(replay, ports, monkeypatch):
+    """Also where nobody waits: containers that ran on without it are started anew with it."""
+    monkeypatch.setattr(docker, "FIRST_PAUSE", 600)
+    monkeypatch.setattr(docker, "AWAITED_PAUSE", 600)
+    replay.put(box(port=ports["a"]))
+    async with watching(replay.url) as heard:
+        await heard.live("api")
+        with replay.away():
+            await heard.until(lambda: heard.trouble, "the trouble")
+            assert heard.state("api") is LIVE
+            replay.put(box(port=ports["b"], started=LATER))
+        await heard.until(lambda: heard.trouble is None, "the engine")
+        assert (await heard.live("api")).targets == (Target("127.0.0.1", ports["b"]),)
 
 
 async def test_what_is_not_back_with_the_engine_is_held_and_followed(replay, ports):
