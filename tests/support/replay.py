@@ -72,6 +72,17 @@ class Replay:
         finally:
             del self.refuse[""]
 
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        """The same, and its socket is not there either."""
+        at = Path(self.url.removeprefix("unix://"))
+        aside = at.rename(at.with_suffix(".aside"))
+        self.hang_up()
+        try:
+            yield
+        finally:
+            aside.rename(at)
+
     def hang_up(self) -> None:
         """Ends the event streams, as a daemon that stops."""
         for stream in self._streams:

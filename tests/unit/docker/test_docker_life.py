@@ -383,7 +383,7 @@ async def test_an_engine_that_is_back_is_heard_as_soon_as_its_socket_takes_conne
     replay.put(box(port=ports["a"]))
     async with watching(replay.url) as heard:
         await heard.live("api")
-        with replay.away():
+        with replay.shut():
             await heard.until(lambda: heard.trouble, "the trouble")
             assert heard.state("api") is LIVE
             replay.put(box(port=ports["b"], started=LATER))
