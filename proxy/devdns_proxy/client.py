@@ -20,6 +20,7 @@ import structlog
 from devdns_proxy import refusals
 from devdns_proxy.answering import BUSY, LINGER, READY
 from devdns_proxy.context import Context
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.fields import BARE, HeadRefused
 from devdns_proxy.framing import Chunked, Sized
 from devdns_proxy.heads import REQUEST_LINE, Meaning, form, read_block, refuse_line
@@ -41,10 +42,11 @@ MAX_RECALL = 2 * ENTRY_BYTES
 class Client(Repeating):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_scanned", "_unsent", "_where")
+    __slots__ = ("_door", "_scanned", "_unsent", "_where")
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
         super().__init__(context)
+        self._door = door
         self._scanned = 0
         self._unsent = 0
 
@@ -52,7 +54,7 @@ class Client(Repeating):
         self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
         peer = transport.get_extra_info("peername")
         self._address = peer[0].removeprefix("::ffff:") if isinstance(peer, tuple) and peer else "127.0.0.1"
-        self._where = f"http {self._address}"
+        self._where = f"{self._door.scheme} {self._address}"
         self._context.clients.add(self)
         self._context.counters.connections += 1
         if not self._context.crowds.enter(self, self._address):
@@ -221,8 +223,8 @@ class Client(Repeating):
         if block is not unknown and target[0] == SLASH:
             meaning = context.heads.get(key)
         if meaning is None:
-            meaning = read_block(block, minor, context.origin(self._address))
-            sent = form(method, target, meaning.authority)
+            meaning = read_block(block, minor, context.origin(self._address, self._door.scheme))
+            sent = form(method, target, meaning.authority, self._door)
             if meaning.memorable and sent is target:
                 context.heads.put(key, len(block), meaning)
             target = sent

@@ -45,6 +45,7 @@ class Context:
     `private` are the paths of our own sockets, which no route may lead to.
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
     `access`, where there is one, is told of each request that ends.
+    `http2` makes the protocol of a connection whose client chose `h2` in its TLS handshake; while it is None, `h2` is not offered.
     `turn` tells turns of the event loop apart, see `this_turn`.
     `epoch` is another object whenever what heads meant before no longer holds.
     """
@@ -70,6 +71,7 @@ class Context:
         self.access: Access | None = None
         self.draining = False
         self.empty = asyncio.Event()
+        self.http2: Callable[[Context], asyncio.Protocol] | None = None
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         self.date = b""
@@ -85,7 +87,7 @@ class Context:
         self._table = view.table
         self._sole: dict[str, Route] = {}
         self._live: tuple[str, ...] | None = None
-        self._origins: dict[str, Origin] = {}
+        self._origins: dict[tuple[str, str], Origin] = {}
         self._ids = b"X-Request-ID: " + os.urandom(10).hex().encode()
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -195,14 +197,14 @@ class Context:
             self._live = refusals.live_names(self._table)
         return self._live
 
-    def origin(self, address: str) -> Origin:
-        """Where requests of a client at `address` come from, under the hello in force."""
-        origin = self._origins.get(address)
+    def origin(self, address: str, scheme: str = "http") -> Origin:
+        """Where requests of a client at `address` come from by a door of this scheme, under the hello in force."""
+        origin = self._origins.get((address, scheme))
         if origin is None:
-            origin = Origin(address, self.hello.instance if self.hello is not None else "", self.zones)
+            origin = Origin(address, self.hello.instance if self.hello is not None else "", self.zones, scheme)
             if len(self._origins) >= ORIGINS:
                 self._origins.clear()
-            self._origins[address] = origin
+            self._origins[address, scheme] = origin
         return origin
 
     def request_id(self) -> bytes:
