@@ -1,281 +1,332 @@
-"""The TLS listener as real TLS clients see it: certificates by name, protocols, 421, redirects, resumption, what is not TLS."""
+"""Services that speak TLS: what they are sent, whose certificate is checked, and a clear 502 for what is wrong."""
+
+from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 import subprocess
+import warnings
+from contextlib import asynccontextmanager, suppress
 
 import pytest
-from support.http_proxy import GET, LAST, OK, answering, backend, route
-from support.https_proxy import authority, securely, zone_leaf
+from aiohttp import ClientSession, web
+from support.http_proxy import BOUND, GET, LAST, OK, UNHELD, answering, backend, listening, route, running
+from support.http_tls import certificate, serving, signed_by
 from support.parts import need
-from support.waiting import until
+from support.waiting import until, wait_until
 
+from devdns.core.routes import Route
+from devdns.core.routes_file import read_line
+from devdns_proxy import secure
 from devdns_proxy.limits import Limits
-
-TICKETS = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
-
-def request(host, path="/", *fields):
-    return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *fields, "", ""]).encode()
+from devdns_proxy.secure import Trust
 
 
-async def test_a_request_by_tls_is_like_one_without_but_for_what_is_said_of_it():
-    async with (
-        backend(answering(OK)) as service,
-        securely(route("api", service.port)) as proxy,
-        await proxy.encrypted() as wire,
-    ):
-        for _ in range(3):
-            await wire.send(GET)
-            head, body = await wire.response()
-            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-            assert body == b"ok"
-        await wire.send(LAST)
-        assert (await wire.rest()).endswith(b"\r\n\r\nok")
-    assert b"\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n" in service.seen[0]
-    assert b";proto=https\r\n" in service.seen[0]
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory):
+    return certificate(tmp_path_factory.mktemp("tls"), "service", "DNS:localhost,IP:127.0.0.1")
 
 
-async def test_large_bodies_pass_both_ways_and_a_slow_reader_holds_the_service_back():
-    size = 8 << 20
-
-    async def echo(_, wire):
-        head = await wire.head()
-        assert b"Content-Length: %d\r\n" % size in head
-        body = await wire.exactly(size)
-        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + body)
-
-    async with (
-        backend(echo) as service,
-        securely(route("api", service.port)) as proxy,
-        await proxy.encrypted() as wire,
-    ):
-        body = bytes(range(256)) * (size >> 8)
-        wire.writer.write(b"POST / HTTP/1.1\r\nHost: api.dev.test\r\nContent-Length: %d\r\n\r\n" % size + body)
-        head = await wire.head()
-        assert head.startswith(b"HTTP/1.1 200")
-        await until(lambda: any(each.paused for each in proxy.proxy.context.clients))
-        assert all(each.transport.get_write_buffer_size() < 1 << 20 for each in proxy.proxy.context.clients)
-        assert await wire.exactly(size) == body
+@pytest.fixture
+def strict(monkeypatch):
+    """Loopback is checked like any other address."""
+    monkeypatch.setattr(secure, "is_local", lambda _: False)
 
 
-async def test_a_certificate_by_name_asked_for_once_and_the_first_for_who_names_none():
-    deep = authority().leaf("*.api.dev.test")
-    async with securely(route("*.api", 1)) as proxy:
-        proxy.issuer.more["a.api.dev.test"] = deep
-        for name in ("a.api.dev.test", "b.api.dev.test"):
-            async with await proxy.encrypted(name):
-                pass
-        assert proxy.issuer.asked == ["a.api.dev.test"]
-        async with await proxy.encrypted(None) as wire:
-            shown = wire.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        assert shown == ssl.PEM_cert_to_DER_cert(zone_leaf().chain)
-        async with await proxy.encrypted("api.dev.test"):
-            pass
-        assert proxy.issuer.asked == ["a.api.dev.test"]
+def tls(service, host="127.0.0.1"):
+    return route("api", f"https://{host}:{service.port}")
 
 
-@pytest.mark.parametrize("silent", [False, True])
-async def test_a_name_that_control_has_nothing_for_gets_what_there_is(silent):
-    async with securely() as proxy:
-        proxy.issuer.silent = silent
-        for _ in range(2):
-            with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-                await proxy.encrypted("a.b.dev.test")
-        with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-            await proxy.encrypted("example.com")
-    assert set(proxy.issuer.asked) == {"a.b.dev.test"}
-    assert silent or len(proxy.issuer.asked) == 1  # what was refused is not asked for again at once
-
-
-async def test_leaves_that_were_there_go_on_without_control_and_new_ones_take_their_place():
-    fresh = authority().leaf("dev.test", "*.dev.test")
-    async with securely() as proxy:
-        proxy.issuer.push(fresh)
-        wardrobe = proxy.proxy.context.wardrobe
-        wanted = ssl.PEM_cert_to_DER_cert(fresh.chain)
-
-        async def shown():
-            async with await proxy.encrypted() as wire:
-                return wire.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-
-        await until(lambda: wardrobe._pushed["dev.test"].leaf == fresh)
-        assert await shown() == wanted
-        proxy.issuer.hang_up()
-        await until(lambda: wardrobe.send is None)
-        assert await shown() == wanted
-
-
-async def test_without_any_leaf_the_handshake_is_refused():
-    async with securely(leaves=(zone_leaf(),)) as proxy:
-        proxy.proxy.context.wardrobe.__init__(proxy.proxy.context.loop.time)
-        with pytest.raises(ssl.SSLError, match="INTERNAL_ERROR"):
-            await proxy.encrypted()
-
-
-async def test_a_request_for_another_name_than_the_connections_gets_421_and_the_next_one_its_answer():
-    async with backend(answering(OK)) as service:
-        one, other = route("api", service.port), route("web", service.port)
-        async with securely(one, other, route("*.many", service.port)) as proxy:
-            proxy.issuer.more["a.many.dev.test"] = authority().leaf("*.many.dev.test")
-            async with await proxy.encrypted("api.dev.test") as wire:
-                for host in ("web.dev.test", "devdns.dev.test", "unknown.dev.test"):
-                    await wire.send(request(host))
-                    head, body = await wire.response()
-                    assert head.startswith(b"HTTP/1.1 421 Misdirected Request\r\n")
-                    assert b"opened for api.dev.test" in body
-                await wire.send(request("API.dev.test.:8443"))
-                assert (await wire.response())[1] == b"ok"
-            async with await proxy.encrypted("a.many.dev.test") as wire:  # one route answers both
-                await wire.send(request("b.many.dev.test"))
-                assert (await wire.response())[1] == b"ok"
-            for none in (None, "127.0.0.1"):
-                settings = authority().trusting()
-                settings.check_hostname = False
-                async with await proxy.encrypted(none, settings) as wire:
-                    await wire.send(GET)
-                    assert (await wire.response())[1] == b"ok"
-
-
-@pytest.mark.parametrize("everywhere", [False, True])
-async def test_who_comes_without_tls_is_sent_there(everywhere):
-    async with backend(answering(OK)) as service:
-        routes = route("api", service.port, redirect=not everywhere), route("web", service.port)
-        async with securely(*routes, redirect=everywhere) as proxy:
-            async with await proxy.connect() as wire:
-                await wire.send(b"POST /a%20b?c=d\xe9 HTTP/1.1\r\nHost: api.dev.test:1\r\nContent-Length: 2\r\n\r\nhi")
-                head, _ = await wire.response()
-                assert head.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
-                assert f"\r\nLocation: https://api.dev.test:{proxy.secure}/a%20b?c=d%E9\r\n".encode() in head
-                await wire.send(request("web.dev.test"))
-                head, _ = await wire.response()
-                assert head.startswith(b"HTTP/1.1 308" if everywhere else b"HTTP/1.1 200")
-            async with await proxy.encrypted() as wire:
+async def test_a_self_signed_service_on_loopback_is_spoken_to(signed):
+    asked: list[str | None] = []
+    settings = serving(*signed, "http/1.1", "h2")
+    settings.sni_callback = lambda connection, name, _: asked.append((name, connection))
+    async with backend(answering(OK), tls=settings) as service, running(tls(service)) as proxy:
+        async with await proxy.connect() as wire:
+            for _ in range(3):
                 await wire.send(GET)
                 assert (await wire.response())[1] == b"ok"
+        assert service.connections == 1
+        assert b"\r\nHost: api.dev.test\r\n" in service.seen[0]
+        assert b"\r\nX-Forwarded-Proto: http\r\n" in service.seen[0]
+        name, connection = asked[0]
+        assert name is None
+        assert connection.selected_alpn_protocol() == "http/1.1"
+        proxy.route(tls(service, "localhost"))
+        assert (await proxy.say(LAST)).endswith(b"ok")
+        assert asked[1][0] == "localhost"
 
 
-async def test_hsts_is_the_services_matter():
-    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nStrict-Transport-Security: max-age=9\r\n\r\n"
-    async with (
-        backend(answering(OK, reply)) as service,
-        securely(route("api", service.port)) as proxy,
-        await proxy.encrypted() as wire,
-    ):
+async def test_large_bodies_both_ways(signed):
+    async def double(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read() * 2)
+
+    app = web.Application(client_max_size=1 << 30)
+    app.router.add_post("/", double)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    listener = listening()
+    await web.SockSite(runner, listener, ssl_context=serving(*signed)).start()
+    body = bytes(range(256)) * 2_000
+    port = listener.getsockname()[1]
+    async with running(route("api", f"https://127.0.0.1:{port}")) as proxy, ClientSession() as session:
+        for _ in range(2):
+            async with session.post(proxy.url(), data=body, headers={"Host": "api.dev.test"}) as response:
+                assert await response.read() == body * 2
+    await runner.cleanup()
+
+
+async def test_a_body_that_ends_with_its_connection(signed):
+    async def conversation(self, wire):
+        self.seen.append(await wire.head())
+        await wire.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+
+    async with backend(conversation, tls=serving(*signed)) as service, running(tls(service)) as proxy:
+        assert (await proxy.say(LAST)).endswith(b"5\r\nhello\r\n0\r\n\r\n")
+
+
+async def test_a_tunnel_over_tls_ends_with_either_side(signed, caplog):
+    offer = b"GET / HTTP/1.1\r\nHost: api.dev.test\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n"
+    ends = asyncio.Event()
+
+    async def conversation(_, wire):
+        await wire.head()
+        await wire.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n")
+        while data := await wire.reader.read(100):
+            await wire.send(data)
+            if data == b"leave":
+                return
+        ends.set()
+
+    async with backend(conversation, tls=serving(*signed)) as service, running(tls(service)) as proxy:
+        async with await proxy.connect() as wire:
+            await wire.send(offer + b"echo")
+            assert (await wire.head()).startswith(b"HTTP/1.1 101 ")
+            assert await wire.exactly(4) == b"echo"
+            wire.writer.write_eof()
+            assert await wire.rest() == b""
+        async with asyncio.timeout(BOUND):
+            await ends.wait()
+        async with await proxy.connect() as wire:
+            await wire.send(offer + b"leave")
+            await wire.head()
+            assert await wire.rest() == b"leave"
+        await until(lambda: not proxy.proxy.context.tunnels)
+    assert not caplog.records
+
+
+# What is checked
+
+
+@pytest.mark.usefixtures("strict")
+async def test_an_unknown_authority_is_a_502_that_says_so(signed):
+    async with backend(answering(OK), tls=serving(*signed)) as service, running(tls(service)) as proxy:
+        answer = await proxy.say(LAST)
+        assert answer.startswith(b"HTTP/1.1 502 ")
+        assert b"has a certificate that is not trusted here (self-signed certificate)" in answer
+        assert not service.seen
+
+
+@pytest.mark.usefixtures("strict")
+async def test_an_authority_added_later_is_trusted_once_the_store_is_read_again(signed, monkeypatch):
+    async with backend(answering(OK), tls=serving(*signed)) as service, running(tls(service, "localhost")) as proxy:
+        assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
+        monkeypatch.setenv("SSL_CERT_FILE", str(signed[0]))
+        monkeypatch.setattr(secure, "STALE", -1.0)
+        assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")  # this one read it again
+        assert (await proxy.say(LAST)).endswith(b"ok")
+
+
+@pytest.mark.usefixtures("strict")
+async def test_a_certificate_must_name_the_target(tmp_path, monkeypatch):
+    other = certificate(tmp_path, "other", "DNS:other.example")
+    monkeypatch.setenv("SSL_CERT_FILE", str(other[0]))
+    async with backend(answering(OK), tls=serving(*other)) as service, running(tls(service, "localhost")) as proxy:
+        answer = await proxy.say(LAST)
+    assert b"certificate is not valid for &#x27;localhost&#x27;" in answer or b"not valid for 'localhost'" in answer
+
+
+async def test_plain_http_behind_https_is_said(signed):
+    async def plain(_, wire):
+        await wire.reader.read(10)
+        await wire.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async def silent(_, wire):
+        await wire.reader.read(10)
+
+    async with backend(plain) as service, running(tls(service)) as proxy:
+        assert b"does not speak TLS: is it http:// there?" in await proxy.say(LAST)
+    async with backend(silent) as service, running(tls(service)) as proxy:
+        assert b"closed the connection during the TLS handshake" in await proxy.say(LAST)
+
+
+async def test_a_version_that_openssl_refuses_is_said(signed):
+    old = serving(*signed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with backend(answering(OK), tls=old) as service, running(tls(service), limits=UNHELD) as proxy:
+        answer = await proxy.say(LAST)
+    assert b"refused the TLS handshake (" in answer or b"closed the connection during the TLS handshake" in answer
+
+
+async def test_a_handshake_that_never_ends_is_a_504(signed):
+    async def deaf(_, wire):
+        await wire.rest()
+
+    limits = Limits(handshake_time=0.1)
+    async with backend(deaf) as service, running(tls(service), limits=limits) as proxy:
+        answer = await proxy.say(LAST)
+    assert answer.startswith(b"HTTP/1.1 504 ")
+    assert b"did not finish the TLS handshake within 0.1 s" in answer
+
+
+# What a route says of it
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return certificate(tmp_path_factory.mktemp("ca"), "authority", "DNS:authority")
+
+
+@pytest.fixture(scope="module")
+def nginx(authority):
+    """The port of an nginx that shows a certificate of `authority` for localhost."""
+    need("nginx")
+    cert, key = signed_by(authority, "nginx", "DNS:localhost,IP:127.0.0.1")
+    folder, (holder, port) = cert.parent, free_port()
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"daemon off; error_log stderr; pid {folder}/pid; worker_processes 1; events {{}}\n"
+        f"http {{ access_log off; client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;"
+        f" fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5; server {{"
+        f' listen 127.0.0.1:{port} ssl; ssl_certificate {cert}; ssl_certificate_key {key}; location / {{ return 200 "nginx"; }} }} }}\n'
+    )
+    holder.close()
+    with subprocess.Popen(["nginx", "-e", "stderr", "-c", config], stderr=subprocess.DEVNULL) as running_one:
+        wait_until(lambda: reached(port), what="nginx")
+        yield port
+        running_one.terminate()
+
+
+def free_port():
+    holder = socket.create_server(("127.0.0.1", 0))
+    return holder, holder.getsockname()[1]
+
+
+def reached(port):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def to(port, **options):
+    """A route in TLS to this port, as a file would make it."""
+    line = read_line("api", {"target": f"https://localhost:{port}", **options})
+    return Route(host="api.dev.test", targets=line.targets, source="manual", options=line.options)
+
+
+async def forget(proxy):
+    """Closes the idle connections, which were trusted when they were made; in TLS that takes an answer of nginx."""
+    proxy.proxy.context.pool.close()
+    await until(lambda: not proxy.proxy.context.pool._shelves)
+
+
+@asynccontextmanager
+async def through(*routes):
+    """A proxy that leaves no connection to nginx open."""
+    async with running(*routes) as proxy:
+        yield proxy
+        await forget(proxy)
+
+
+async def test_a_ca_file_is_what_counts_also_on_loopback(nginx, authority, signed):
+    async with through(to(nginx, ca=str(authority[0]))) as proxy:
+        assert (await proxy.say(LAST)).endswith(b"nginx")
+        proxy.route(to(nginx, ca=str(signed[0])))
+        refused = await proxy.say(LAST)
+        assert refused.startswith(b"HTTP/1.1 502 ")
+        assert b"has a certificate that is not trusted here" in refused
+        proxy.route(to(nginx, ca=str(authority[0].with_name("nginx.pem"))))
+        assert (await proxy.say(LAST)).endswith(b"nginx")  # the service's own certificate will do
+
+
+async def test_verify_says_where_it_is_checked(nginx, monkeypatch):
+    async with through(to(nginx)) as proxy:
+        assert (await proxy.say(LAST)).endswith(b"nginx")
+        proxy.route(to(nginx, verify=True))
+        assert b"has a certificate that is not trusted here" in await proxy.say(LAST)
+        monkeypatch.setattr(secure, "is_local", lambda _: False)
+        await forget(proxy)
+        proxy.route(to(nginx))
+        assert b"has a certificate that is not trusted here" in await proxy.say(LAST)
+        proxy.route(to(nginx, verify=False))
+        assert (await proxy.say(LAST)).endswith(b"nginx")
+
+
+async def test_a_connection_is_never_shared_by_routes_that_trust_differently(nginx, authority):
+    loose, safe = to(nginx, verify=False), to(nginx, ca="/nowhere/ca.pem")
+    async with through(loose) as proxy, await proxy.connect() as wire:
         await wire.send(GET)
-        assert b"strict-transport" not in (await wire.response())[0].lower()
+        assert (await wire.response())[1] == b"nginx"
+        assert len(proxy.proxy.context.pool) == 1
+        proxy.route(safe)
         await wire.send(GET)
-        assert b"\r\nStrict-Transport-Security: max-age=9\r\n" in (await wire.response())[0]
+        assert (await wire.head()).startswith(b"HTTP/1.1 502 ")
 
 
-async def test_what_is_not_tls_is_told_so_and_no_more():
-    async with securely() as proxy:
-        for said, answer in (
-            (GET, b"HTTP/1.1 400 Bad Request\r\n"),
-            (b"\x00\x01garbage", b""),
-            (b"SSH-2.0-x\r\n", b""),
-        ):
-            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.secure)
-            writer.write(said)
-            async with asyncio.timeout(10):
-                got = await reader.read()
-            assert got.startswith(answer)
-            assert bool(got) == bool(answer)
-            if got:
-                assert f"https://api.dev.test:{proxy.secure}/".encode() in got
-            writer.close()
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "no such file or directory"),
+        (b"", "holds no certificate"),
+        (b"\xff\x00 nothing", "holds no certificate"),
+        (os.mkdir, "not a plain file"),
+        (os.mkfifo, "not a plain file"),
+    ],
+    ids=["missing", "empty", "noise", "folder", "pipe"],
+)
+async def test_a_ca_file_that_cannot_be_used_is_one_line_in_the_502(nginx, tmp_path, content, why):
+    path = tmp_path / "ca.pem"
+    if callable(content):
+        content(path)
+    elif content is not None:
+        path.write_bytes(content)
+    async with through(to(nginx, ca=str(path))) as proxy:
+        answer = await proxy.say(LAST)
+    assert answer.startswith(b"HTTP/1.1 502 ")
+    assert f"https://localhost:{nginx} cannot be checked: the CA file {path} cannot be used: {why}".encode() in answer
 
 
-async def test_who_does_not_finish_the_handshake_is_let_go_and_counts_meanwhile():
-    limits = Limits(hello_time=0.3, head_time=0.3, connections_loopback=3, connections_elsewhere=3)
-    async with securely(limits=limits) as proxy:
-        silent = [await asyncio.open_connection("127.0.0.1", proxy.secure) for _ in range(5)]
-        await until(lambda: len(proxy.proxy.context.greetings) == 3)
-        async with asyncio.timeout(10):
-            assert [await reader.read() for reader, _ in silent[:2]] == [b"", b""]  # the oldest make room
-            assert [await reader.read() for reader, _ in silent[2:]] == [b""] * 3
-        assert not proxy.proxy.context.greetings
-        assert not len(proxy.proxy.context.crowds)
-        for _, writer in silent:
-            writer.close()
+async def test_a_ca_file_is_read_again_when_it_is_another(nginx, authority, signed, tmp_path):
+    path = tmp_path / "ca.pem"
+    async with through(to(nginx, ca=str(path))) as proxy:
+        assert (await proxy.say(LAST)).startswith(b"HTTP/1.1 502 ")
+        path.write_bytes(authority[0].read_bytes())
+        assert (await proxy.say(LAST)).endswith(b"nginx")
+        path.with_name("new").write_bytes(signed[0].read_bytes())
+        path.with_name("new").rename(path)
+        await forget(proxy)
+        assert b"not trusted here" in await proxy.say(LAST)
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_session_is_resumed_also_after_its_leaf_was_renewed(version):
-    async with backend(answering(OK)) as service, securely(route("api", service.port)) as proxy:
-        script = f"""
-import socket, ssl
-settings = ssl.create_default_context(cafile={str(authority().pem)!r})
-settings.maximum_version = ssl.TLSVersion({int(version)})
-session = None
-for round in range(3):
-    with socket.create_connection(("127.0.0.1", {proxy.secure}), 10) as sock:
-        with settings.wrap_socket(sock, server_hostname="api.dev.test", session=session) as tls:
-            tls.sendall({LAST!r})
-            while tls.recv(4096): pass
-            print(tls.session_reused, flush=True)
-            session = tls.session
-    if round == 1:
-        input()
-"""
-        child = await asyncio.create_subprocess_exec(
-            *("python3", "-c", script), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        async with asyncio.timeout(20):
-            assert [await child.stdout.readline() for _ in range(2)] == [b"False\n", b"True\n"]
-            proxy.issuer.push(authority().leaf("dev.test", "*.dev.test"))
-            await until(lambda: proxy.proxy.context.wardrobe._pushed["dev.test"].leaf is not zone_leaf())
-            child.stdin.write(b"\n")
-            assert await child.stdout.readline() == b"True\n"
-            await child.wait()
+def test_files_that_come_and_go_do_not_gather(authority, tmp_path):
+    trust = Trust(lambda: 0.0)
+    for number in range(secure.MOST_FILES + 5):
+        (tmp_path / f"{number}.pem").write_bytes(authority[0].read_bytes())
+        first = trust.settings("10.0.0.1", str(tmp_path / f"{number}.pem"))
+        assert trust.settings("10.0.0.1", str(tmp_path / f"{number}.pem")) is first
+    assert len(trust._files) <= secure.MOST_FILES
 
 
-async def test_nothing_older_than_tls_1_2_and_no_weak_cipher():
-    need("openssl")
-    async with securely(route("api", 1)) as proxy:
-
-        async def shaken(*more):
-            command = ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.secure}", "-servername", "api.dev.test"]
-            done = await asyncio.to_thread(
-                subprocess.run, [*command, *more], input=b"", capture_output=True, timeout=20, check=False
-            )
-            return done.returncode == 0
-
-        assert await shaken("-tls1_3")
-        assert await shaken("-tls1_2")
-        assert not await shaken("-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
-        assert not await shaken("-tls1_2", "-cipher", "AES256-SHA")
-        assert not await shaken("-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA")
-
-
-async def test_a_hello_in_single_bytes_and_requests_right_behind_the_handshake():
-    async with backend(answering(OK)) as service, securely(route("api", service.port)) as proxy:
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = authority().trusting().wrap_bio(incoming, outgoing, server_hostname="api.dev.test")
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.secure)
-        writer.get_extra_info("socket").setsockopt(6, 1, 1)  # TCP_NODELAY
-        with pytest.raises(ssl.SSLWantReadError):
-            tls.do_handshake()
-        for byte in outgoing.read():
-            writer.write(bytes([byte]))
-            await asyncio.sleep(0)
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                async with asyncio.timeout(10):
-                    incoming.write(await reader.read(65_536))
-        tls.write(GET + LAST)
-        writer.write(outgoing.read())  # the client's Finished and two requests at once
-        got = b""
-        async with asyncio.timeout(10):
-            while data := await reader.read(65_536):
-                incoming.write(data)
-                while incoming.pending:
-                    try:
-                        got += tls.read(65_536)
-                    except ssl.SSLWantReadError:
-                        break
-        assert got.count(b"HTTP/1.1 200 OK\r\n") == 2
-        writer.close()
+@pytest.mark.parametrize(
+    ("address", "checked"),
+    [("127.0.0.1", False), ("127.8.8.8", False), ("::1", False), ("/run/x.sock", False), ("10.0.0.1", True),
+     ("172.17.0.2", True), ("192.0.2.1", True), ("fd00::1", True), ("2001:db8::1%eth0", True)],
+)  # fmt: skip
+def test_only_loopback_is_not_checked(address, checked):
+    settings = Trust(lambda: 0.0).settings(address)
+    assert settings.verify_mode is (ssl.CERT_REQUIRED if checked else ssl.CERT_NONE)
+    assert settings.check_hostname is checked
