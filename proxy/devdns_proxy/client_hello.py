@@ -14,7 +14,8 @@ SERVER_NAME = 0
 RECORD = 5  # type, version, length
 MESSAGE = 4  # type, length
 FIXED = 34  # legacy_version, random
-NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,126}")
+#: An address is no name, though some clients send theirs (RFC 6066 section 3).
+NAME = re.compile(r"(?!(?:.*\.)?[0-9]+$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,126}")
 MOST_NAME = 253
 
 

@@ -72,11 +72,14 @@ class Wardrobe:
             given(self._fallback(zone))
 
     def _known(self, name: str) -> Shown | None:
-        wildcard = "*." + name.partition(".")[2]
-        shown = self._pushed.get(name) or self._asked.get(name) or self._pushed.get(wildcard)
-        if name in self._asked:
-            self._asked.move_to_end(name)
-        return shown
+        for key in (name, "*." + name.partition(".")[2]):
+            shown = self._pushed.get(key)
+            if shown is not None:
+                return shown
+            if key in self._asked:
+                self._asked.move_to_end(key)
+                return self._asked[key]
+        return None
 
     def _fallback(self, zone: str | None) -> ssl.SSLContext | None:
         shown = self._pushed.get(f"*.{zone}", self._first)
