@@ -58,11 +58,11 @@ def unsent(transport: asyncio.WriteTransport) -> int:
 class Client(Repeating):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_door", "_scanned", "_unsent", "_where")
+    __slots__ = ("_asked", "_scanned", "_unsent", "_where")
 
     def __init__(self, context: Context, door: Door = PLAIN) -> None:
-        super().__init__(context)
-        self._door = door
+        super().__init__(context, door)
+        self._asked: str | None = None  # the name in the TLS handshake
         self._scanned = 0
         self._unsent = 0
 
@@ -70,6 +70,8 @@ class Client(Repeating):
         self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
         self._address = address_of(transport)
         self._where = f"{self._door.scheme} {self._address}"
+        if self._door.secure:
+            self._asked = transport.get_extra_info("server_name")
         self._context.clients.add(self)
         self._context.counters.connections += not self._door.http2
         if not self._context.crowds.enter(self, self._address):
@@ -259,7 +261,8 @@ class Client(Repeating):
 
     def _begin(self, meaning: Meaning, data: bytes) -> None:
         """Makes the request at the start of `data` the one in hand, unless it is for us."""
-        if meaning.own:
+        astray = self._asked is not None and meaning.host != self._asked and self._astray(meaning.host, self._asked)
+        if meaning.own and not astray:
             self._hand_over(data)
             return
         context = self._context
@@ -271,9 +274,19 @@ class Client(Repeating):
         plain = self._body is None and self.minor == b"1" and self.method != b"HEAD" and not context.draining
         self.plain, self.parting = plain and meaning.keep, plain and not meaning.keep
         self.deadline = context.now + context.limits.reply_time
-        if context.view.faults and self._befall():
-            return
-        self._dispatch()
+        if astray:
+            self._answer(refusals.misdirected(meaning, self._path(), self._asked or ""))
+        elif not (context.view.faults and self._befall()):
+            self._dispatch()
+
+    def _astray(self, host: str, asked: str) -> bool:
+        """True for a request to another host than the one `asked` for in the TLS handshake (RFC 9110 section 15.5.20).
+
+        Browsers put requests to several hosts on one connection whose certificate covers them all, and repeat what gets 421 on
+        another one. Hosts that one route answers are one.
+        """
+        route = self._context.route(host, self._target)
+        return route is None or route is not self._context.route(asked, self._target)
 
     def _hand_over(self, data: bytes) -> None:
         """Gives the connection, at a request boundary, to the application of our own names, with all bytes read."""

@@ -20,6 +20,7 @@ from devdns_proxy.endings import Access
 from devdns_proxy.failures import Failures
 from devdns_proxy.heads import Meaning
 from devdns_proxy.holding import Holding
+from devdns_proxy.leaves import Wardrobe
 from devdns_proxy.limits import Limits
 from devdns_proxy.memo import Memo
 from devdns_proxy.places import Origin
@@ -30,6 +31,7 @@ from devdns_proxy.watches import Watches
 
 if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
+    from devdns_proxy.greeting import Greeting
     from devdns_proxy.h2_trunk import Trunk
     from devdns_proxy.tunnel import End
 
@@ -38,6 +40,7 @@ log = structlog.get_logger()
 HeadKey = tuple[str, bytes, bytes, bytes]
 TICK = 0.25
 ORIGINS = 1_024
+ALPN = ("h2", "http/1.1")
 
 
 class Context:
@@ -47,7 +50,9 @@ class Context:
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
     `access`, where there is one, is told of each request that ends.
     `http2` makes the protocol of a connection whose client chose `h2` in its TLS handshake; while it is None, `h2` is not offered.
+    `greetings` are connections whose TLS handshake is not done, `wardrobe` has the certificates for it.
     `turn` tells turns of the event loop apart, see `this_turn`.
+    `https_port` is where clients find TLS, `redirects` whether they are sent there.
     `epoch` is another object whenever what heads meant before no longer holds.
     """
 
@@ -57,6 +62,7 @@ class Context:
         own: Callable[[Crowds, str], asyncio.Protocol],
         limits: Limits | None = None,
         private: tuple[str, ...] = (),
+        http2: Callable[[Context], asyncio.Protocol] | None = None,
     ) -> None:
         self.view = view
         self.own = own
@@ -66,6 +72,7 @@ class Context:
         self.epoch = object()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
+        self.greetings: set[Greeting] = set()
         self.crowds = Crowds(self.limits)
         self.tunnels: set[End] = set()
         self.trunks: set[Trunk] = set()
@@ -73,9 +80,10 @@ class Context:
         self.access: Access | None = None
         self.draining = False
         self.empty = asyncio.Event()
-        self.http2: Callable[[Context], asyncio.Protocol] | None = None
+        self.http2 = http2
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
+        self.wardrobe = Wardrobe(self.loop.time, ALPN if http2 is not None else ALPN[1:])
         self.date = b""
         self.turn = 0
         self._turning = False
@@ -85,6 +93,8 @@ class Context:
         self.failures = Failures()
         self.trust = Trust(self.loop.time)
         self.hello: Hello | None = None
+        self.https_port: int | None = None
+        self.redirects = False
         self.zones = Zones(())
         self._table = view.table
         self._sole: dict[str, Route] = {}
@@ -136,6 +146,8 @@ class Context:
     def retire(self) -> None:
         """The proxy stops: what is idle closes now, and what is busy after its response."""
         self.draining = True
+        for greeting in list(self.greetings):
+            greeting.expire()
         for trunk in list(self.trunks):
             trunk.retire()
         for client in list(self.clients):
@@ -163,6 +175,8 @@ class Context:
             client.expire()
         for trunk in [trunk for trunk in self.trunks if trunk.deadline <= self.now]:
             trunk.expire()
+        for greeting in [greeting for greeting in self.greetings if greeting.deadline <= self.now]:
+            greeting.expire()
         self.holding.expire()
         self.watches.expire()
         self.pool.expire()
@@ -190,6 +204,9 @@ class Context:
         self.heads.clear()
         self.epoch = object()
         self._origins.clear()
+        https = self.hello.https if self.hello is not None else ()
+        self.https_port = https[0][1] if https else None
+        self.redirects = self.hello is not None and self.hello.config.https.redirect
 
     def route(self, host: str, target: bytes) -> Route | None:
         """The route for a canonical host and a request target, by the table in force.

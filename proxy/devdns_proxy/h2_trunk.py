@@ -103,6 +103,9 @@ class Trunk(Sending):
         self._door = TLS_HTTP2 if transport.get_extra_info("sslcontext") is not None else PLAIN_HTTP2
         self._address = address_of(transport)
         self._context.trunks.add(self)
+        self._context.counters.connections += (
+            self._door.secure
+        )  # without TLS it was counted before its preface was read
         self.send(SETTINGS)
         if not self._context.crowds.enter(self, self._address):
             self._give_up(wire.ENHANCE_YOUR_CALM, "too many connections")
