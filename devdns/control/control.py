@@ -53,9 +53,9 @@ log = structlog.get_logger()
 
 
 class Control:
-    """`config_path` is the file of `devdns up`, `http` the addresses the proxy listens on."""
+    """`config_path` is the file of `devdns up`, `http` and `https` the addresses the proxy listens on."""
 
-    def __init__(self, config: Config, config_path: str | None, http: Addresses) -> None:
+    def __init__(self, config: Config, config_path: str | None, http: Addresses, https: Addresses = ()) -> None:
         zones = Zones(config.zones)
         self.instance = os.environ.get("DEVDNS_INSTANCE") or uuid.uuid4().hex
         self._last = LastWords(self.instance)
@@ -65,11 +65,15 @@ class Control:
         self.registry.sources.recall = Recall(config.hold)
         self.registry.probes.hold = config.hold
         self.registry.sources.remember(self._last)
-        self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
+        self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http, https), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
         self.registry.sighted = self._snapshots.sighted
         self.registry.sighted.failed = self.registry.history.failed
-        self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
+        self._api = Api(
+            self.registry,
+            self.instance,
+            {"dns": list(config.dns.listen or ()), "http": list(http), "https": list(https)},
+        )
         self._faults = FaultBoard(self._snapshots.publish_aside)
         self.registry.faults = self._faults.of
         self._snapshots.publish_aside(Faults())  # a follower may still hold those of a control before this one
@@ -80,7 +84,7 @@ class Control:
         self._api.told = self._snapshots.told
         self._providers = list(providers(config, zones))
         self._config = config
-        self._http = http
+        self._web = (*http, *https)
         self._runners: list[web.AppRunner] = []
         self._servers: list[asyncio.Server] = []
 
@@ -92,7 +96,7 @@ class Control:
 
     async def start(self, control: socket, snapshots: socket, web: socket) -> None:
         """Serves the three listening sockets, once the files and manual routes were read (or half a second passed)."""
-        gate = Gate(self.registry.zones, known_ports(self._http), token.load(Path(TOKEN)))
+        gate = Gate(self.registry.zones, known_ports(self._web), token.load(Path(TOKEN)))
         self.registry.start(self._providers)
         for source in switched_off(self._config):
             self.registry.sources.off(source, f"{source}.enabled is false")

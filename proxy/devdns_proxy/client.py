@@ -20,6 +20,7 @@ import structlog
 from devdns_proxy import refusals
 from devdns_proxy.answering import BUSY, LINGER, READY
 from devdns_proxy.context import Context
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.fields import BARE, HeadRefused
 from devdns_proxy.framing import Chunked, Sized
 from devdns_proxy.heads import REQUEST_LINE, Meaning, form, read_block, refuse_line
@@ -34,27 +35,45 @@ log = structlog.get_logger()
 SLASH = ord("/")
 HEAD_END = re.compile(rb"\r\n\r\n")  # searched by re: bytes.find is slower for a pattern that begins at every line end
 EMPTY_LINES = re.compile(rb"(?:\r\n)++")
+PRIOR_KNOWLEDGE = b"PRI * HTTP/2.0\r\n\r\n"  # RFC 9113 section 3.4: no request of HTTP/1 begins like this
 #: More than this is several pipelined requests, or none that is remembered.
 MAX_RECALL = 2 * ENTRY_BYTES
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The client's address; that of this machine where it has none."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]).removeprefix("::ffff:") if isinstance(peer, tuple) and peer else "127.0.0.1"
+
+
+def unsent(transport: asyncio.WriteTransport) -> int:
+    """Bytes that have not reached the client: it may take minutes until the kernel has room for more than it has."""
+    pending = transport.get_write_buffer_size()
+    with suppress(OSError, ValueError):  # ValueError: the socket is closed
+        queued = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        pending += int.from_bytes(queued, sys.byteorder)
+    return pending
 
 
 class Client(Repeating):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_scanned", "_unsent", "_where")
+    __slots__ = ("_asked", "_scanned", "_unsent", "_where")
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
+        super().__init__(context, door)
+        self._asked: str | None = None  # the name in the TLS handshake
         self._scanned = 0
         self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
-        peer = transport.get_extra_info("peername")
-        self._address = peer[0].removeprefix("::ffff:") if isinstance(peer, tuple) and peer else "127.0.0.1"
-        self._where = f"http {self._address}"
+        self._address = address_of(transport)
+        self._where = f"{self._door.scheme} {self._address}"
+        if self._door.secure:
+            self._asked = transport.get_extra_info("server_name")
         self._context.clients.add(self)
-        self._context.counters.connections += 1
+        self._context.counters.connections += not self._door.http2
         if not self._context.crowds.enter(self, self._address):
             self._state = LINGER
             self._write(rendered(refusals.crowded(self._address), b"", self._context.date, keep=False, bodiless=False))
@@ -101,7 +120,7 @@ class Client(Repeating):
     def pause_writing(self) -> None:
         """The client does not keep up: the service has to wait, and both not for ever."""
         self.paused = True
-        self._unsent = self._pending()
+        self._unsent = unsent(self.transport)
         self.deadline = self._context.now + self._context.limits.stall_time
         if self._upstream is not None:
             self._upstream.transport.pause_reading()
@@ -221,8 +240,8 @@ class Client(Repeating):
         if block is not unknown and target[0] == SLASH:
             meaning = context.heads.get(key)
         if meaning is None:
-            meaning = read_block(block, minor, context.origin(self._address))
-            sent = form(method, target, meaning.authority)
+            meaning = read_block(block, minor, context.origin(self._address, self._door.scheme))
+            sent = form(method, target, meaning.authority, self._door)
             if meaning.memorable and sent is target:
                 context.heads.put(key, len(block), meaning)
             target = sent
@@ -231,7 +250,10 @@ class Client(Repeating):
         self._begin(meaning, data)
 
     def _skip_or_refuse(self, data: bytes, end: int) -> None:
-        """RFC 9112 section 2.2: an empty line before a request is skipped; anything else is refused."""
+        """RFC 9112 section 2.2: an empty line before a request is skipped; what is no HTTP/1 is spoken otherwise or refused."""
+        if data.startswith(PRIOR_KNOWLEDGE) and self.received == len(data) and self._context.http2 is not None:
+            self._change_to(self._context.http2(self._context), data)
+            return
         if not data.startswith(b"\r\n"):
             self._check_sizes(data, end)
             raise refuse_line(data)
@@ -239,7 +261,8 @@ class Client(Repeating):
 
     def _begin(self, meaning: Meaning, data: bytes) -> None:
         """Makes the request at the start of `data` the one in hand, unless it is for us."""
-        if meaning.own:
+        astray = self._asked is not None and meaning.host != self._asked and self._astray(meaning.host, self._asked)
+        if meaning.own and not astray:
             self._hand_over(data)
             return
         context = self._context
@@ -251,16 +274,30 @@ class Client(Repeating):
         plain = self._body is None and self.minor == b"1" and self.method != b"HEAD" and not context.draining
         self.plain, self.parting = plain and meaning.keep, plain and not meaning.keep
         self.deadline = context.now + context.limits.reply_time
-        if context.view.faults and self._befall():
-            return
-        self._dispatch()
+        if astray:
+            self._answer(refusals.misdirected(meaning, self._path(), self._asked or ""))
+        elif not (context.view.faults and self._befall()):
+            self._dispatch()
+
+    def _astray(self, host: str, asked: str) -> bool:
+        """True for a request to another host than the one `asked` for in the TLS handshake (RFC 9110 section 15.5.20).
+
+        Browsers put requests to several hosts on one connection whose certificate covers them all, and repeat what gets 421 on
+        another one. Hosts that one route answers are one.
+        """
+        route = self._context.route(host, self._target)
+        return route is None or route is not self._context.route(asked, self._target)
 
     def _hand_over(self, data: bytes) -> None:
         """Gives the connection, at a request boundary, to the application of our own names, with all bytes read."""
         self._held = b""
         self.steer()
+        self._change_to(self._context.own(self._context.crowds, self._address), data)
+
+    def _change_to(self, protocol: asyncio.Protocol, data: bytes) -> None:
+        """Gives the connection away, with bytes that were read."""
+        self._held = b""
         self._retire()
-        protocol = self._context.own(self._context.crowds, self._address)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(data)
@@ -330,16 +367,8 @@ class Client(Repeating):
         asks = self._state == READY and self._held and not self.paused
         if waits or asks or not self.transport.get_write_buffer_size():
             return False
-        before, self._unsent = self._unsent, self._pending()
+        before, self._unsent = self._unsent, unsent(self.transport)
         return self._unsent != before
-
-    def _pending(self) -> int:
-        """Bytes that have not reached the client: it may take minutes until the kernel has room for more than it has."""
-        pending = self.transport.get_write_buffer_size()
-        with suppress(OSError, ValueError):  # ValueError: the socket is closed
-            queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-            pending += int.from_bytes(queued, sys.byteorder)
-        return pending
 
     def _retire(self) -> None:
         super()._retire()

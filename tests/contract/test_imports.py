@@ -48,6 +48,7 @@ OWNERS = {
     "click": ("devdns.cli",),
     "dnslib": ("devdns_resolver",),
     "docker": ("devdns.providers.docker*",),
+    "hpack": ("devdns_proxy",),
     "httptools": ("devdns_proxy",),
     "ifaddr": ("devdns.providers.mdns*", "devdns.control.network"),
     "jh2": ("devdns_proxy",),

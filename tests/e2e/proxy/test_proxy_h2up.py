@@ -415,7 +415,7 @@ async def test_a_connection_that_nobody_uses_is_closed():
         await wire.send(GET)
         await wire.response()
         await until(service.connections[0].transport.is_closing)
-        assert not proxy.proxy.context.links.known()
+        await until(lambda: not proxy.proxy.context.links.known())
         assert not proxy.proxy.context.pool.open
 
 
