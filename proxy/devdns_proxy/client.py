@@ -35,8 +35,24 @@ log = structlog.get_logger()
 SLASH = ord("/")
 HEAD_END = re.compile(rb"\r\n\r\n")  # searched by re: bytes.find is slower for a pattern that begins at every line end
 EMPTY_LINES = re.compile(rb"(?:\r\n)++")
+PRIOR_KNOWLEDGE = b"PRI * HTTP/2.0\r\n\r\n"  # RFC 9113 section 3.4: no request of HTTP/1 begins like this
 #: More than this is several pipelined requests, or none that is remembered.
 MAX_RECALL = 2 * ENTRY_BYTES
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The client's address; that of this machine where it has none."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]).removeprefix("::ffff:") if isinstance(peer, tuple) and peer else "127.0.0.1"
+
+
+def unsent(transport: asyncio.WriteTransport) -> int:
+    """Bytes that have not reached the client: it may take minutes until the kernel has room for more than it has."""
+    pending = transport.get_write_buffer_size()
+    with suppress(OSError, ValueError):  # ValueError: the socket is closed
+        queued = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        pending += int.from_bytes(queued, sys.byteorder)
+    return pending
 
 
 class Client(Repeating):
@@ -52,13 +68,12 @@ class Client(Repeating):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
-        peer = transport.get_extra_info("peername")
-        self._address = peer[0].removeprefix("::ffff:") if isinstance(peer, tuple) and peer else "127.0.0.1"
+        self._address = address_of(transport)
         self._where = f"{self._door.scheme} {self._address}"
         if self._door.secure:
             self._asked = transport.get_extra_info("server_name")
         self._context.clients.add(self)
-        self._context.counters.connections += 1
+        self._context.counters.connections += not self._door.http2
         if not self._context.crowds.enter(self, self._address):
             self._state = LINGER
             self._write(rendered(refusals.crowded(self._address), b"", self._context.date, keep=False, bodiless=False))
@@ -105,7 +120,7 @@ class Client(Repeating):
     def pause_writing(self) -> None:
         """The client does not keep up: the service has to wait, and both not for ever."""
         self.paused = True
-        self._unsent = self._pending()
+        self._unsent = unsent(self.transport)
         self.deadline = self._context.now + self._context.limits.stall_time
         if self._upstream is not None:
             self._upstream.transport.pause_reading()
@@ -235,7 +250,10 @@ class Client(Repeating):
         self._begin(meaning, data)
 
     def _skip_or_refuse(self, data: bytes, end: int) -> None:
-        """RFC 9112 section 2.2: an empty line before a request is skipped; anything else is refused."""
+        """RFC 9112 section 2.2: an empty line before a request is skipped; what is no HTTP/1 is spoken otherwise or refused."""
+        if data.startswith(PRIOR_KNOWLEDGE) and self.received == len(data) and self._context.http2 is not None:
+            self._change_to(self._context.http2(self._context), data)
+            return
         if not data.startswith(b"\r\n"):
             self._check_sizes(data, end)
             raise refuse_line(data)
@@ -274,8 +292,12 @@ class Client(Repeating):
         """Gives the connection, at a request boundary, to the application of our own names, with all bytes read."""
         self._held = b""
         self.steer()
+        self._change_to(self._context.own(self._context.crowds, self._address), data)
+
+    def _change_to(self, protocol: asyncio.Protocol, data: bytes) -> None:
+        """Gives the connection away, with bytes that were read."""
+        self._held = b""
         self._retire()
-        protocol = self._context.own(self._context.crowds, self._address)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(data)
@@ -345,16 +367,8 @@ class Client(Repeating):
         asks = self._state == READY and self._held and not self.paused
         if waits or asks or not self.transport.get_write_buffer_size():
             return False
-        before, self._unsent = self._unsent, self._pending()
+        before, self._unsent = self._unsent, unsent(self.transport)
         return self._unsent != before
-
-    def _pending(self) -> int:
-        """Bytes that have not reached the client: it may take minutes until the kernel has room for more than it has."""
-        pending = self.transport.get_write_buffer_size()
-        with suppress(OSError, ValueError):  # ValueError: the socket is closed
-            queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-            pending += int.from_bytes(queued, sys.byteorder)
-        return pending
 
     def _retire(self) -> None:
         super()._retire()

@@ -33,6 +33,7 @@ from devdns_proxy.watches import Watches
 if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
     from devdns_proxy.greeting import Greeting
+    from devdns_proxy.h2_trunk import Trunk
     from devdns_proxy.tunnel import End
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ class Context:
         self.greetings: set[Greeting] = set()
         self.crowds = Crowds(self.limits)
         self.tunnels: set[End] = set()
+        self.trunks: set[Trunk] = set()
         self.counters = Counters(self.clients, self.tunnels)
         self.access: Access | None = None
         self.draining = False
@@ -128,8 +130,40 @@ class Context:
         """A connection is closed, or somebody else's; `empty` tells a draining proxy that none is left."""
         self.clients.discard(client)
         self.tunnels.discard(client)
-        if self.draining and not self.clients and not self.tunnels:
+        self._look_for_the_last()
+
+    def forget_trunk(self, trunk: Trunk) -> None:
+        """An HTTP/2 connection is closed."""
+        self.trunks.discard(trunk)
+        self._look_for_the_last()
+
+    @property
+    def idle(self) -> bool:
+        """True when no connection is left."""
+        return not (self.clients or self.tunnels or self.trunks)
+
+    def _look_for_the_last(self) -> None:
+        if self.draining and self.idle:
             self.empty.set()
+
+    def retire(self) -> None:
+        """The proxy stops: what is idle closes now, and what is busy after its response."""
+        self.draining = True
+        for greeting in list(self.greetings):
+            greeting.expire()
+        for trunk in list(self.trunks):
+            trunk.retire()
+        for client in list(self.clients):
+            client.retire()
+
+    def cut(self) -> None:
+        """Ends all connections at once."""
+        for client in list(self.clients):
+            client.transport.abort()
+        for trunk in list(self.trunks):
+            trunk.transport.abort()
+        for end in list(self.tunnels):
+            end.close()
 
     def end_streams(self) -> None:
         """Closes tunnels and event streams, when what was written has gone out: they never end by themselves."""
@@ -142,6 +176,8 @@ class Context:
         self._set_clock()
         for client in [client for client in self.clients if client.deadline <= self.now]:
             client.expire()
+        for trunk in [trunk for trunk in self.trunks if trunk.deadline <= self.now]:
+            trunk.expire()
         for greeting in [greeting for greeting in self.greetings if greeting.deadline <= self.now]:
             greeting.expire()
         self.holding.expire()

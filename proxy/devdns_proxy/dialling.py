@@ -58,7 +58,10 @@ async def dial(context: Context, target: Target, *, upgrade: bool = False) -> Up
     if link is not None:
         return link.lane()
     if target.scheme == "h2c":
-        return (await context.links.join(target, lambda: _reach(context, target, _begin_h2c))).lane()
+        link = await context.links.join(target, lambda: _reach(context, target, _begin_h2c))
+        if link.leaving:
+            raise DialFailed(f"{target} goes away before it has taken a request", passing=True)
+        return link.lane()
     return await _alone(context, await _reach(context, target, _begin_tls))
 
 

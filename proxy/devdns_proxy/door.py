@@ -25,5 +25,6 @@ class Door(Struct, frozen=True, gc=False):
 
 
 PLAIN = Door()
+PLAIN_HTTP2 = Door(http2=True)
 TLS = Door("https")
 TLS_HTTP2 = Door("https", http2=True)

@@ -242,6 +242,11 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._reading = True
+        if not (
+            self.ready.done() or data.startswith(b"\0")
+        ):  # no first frame is as long as that, but jh2 would wait for it
+            self._break("")
+            return
         try:
             for event in self.h2.receive_data(data):
                 react = REACTIONS.get(type(event))

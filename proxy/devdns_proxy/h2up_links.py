@@ -28,7 +28,10 @@ class Links:
         return next((each for each in self._links.get(target, ()) if each.ready.done() and each.room), None)
 
     async def join(self, target: Target, opened: Callable[[], Awaitable[Link]]) -> Link:
-        """A connection with room, `opened` once for all who ask meanwhile; raises what `opened` raises."""
+        """A connection with room, `opened` once for all who ask meanwhile; raises what `opened` raises.
+
+        One that has just been opened, and takes no request any more, is returned as it is: it is not for us to insist.
+        """
         while True:
             link = self.free(target)
             if link is not None:
@@ -37,8 +40,9 @@ class Links:
             if task is None:
                 task = self._opening[target] = self._context.loop.create_task(self._open(target, opened))
                 task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            # Who waits may be cancelled, the others not with it.
-            await asyncio.shield(task)
+            link = await asyncio.shield(task)  # who waits may be cancelled, the others not with it
+            if link.room or link.leaving:
+                return link
 
     async def _open(self, target: Target, opened: Callable[[], Awaitable[Link]]) -> Link:
         try:

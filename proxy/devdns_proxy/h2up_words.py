@@ -135,6 +135,6 @@ def told_last(fields: list[Field]) -> bytes:
 def _line(name: bytes, value: bytes) -> bytes:
     """One line of HTTP/1.1, empty for a field that says nothing there; raises `ReplyRefused` for what would be no line."""
     line = b"%b: %b" % (name, value)
-    if not LINE.fullmatch(line):
+    if b":" in name or not LINE.fullmatch(line):
         raise ReplyRefused("a field of it is malformed")
     return b"" if name in OF_A_CONNECTION else line

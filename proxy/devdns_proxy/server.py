@@ -22,6 +22,7 @@ from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
 from devdns_proxy.failures import troubles
 from devdns_proxy.greeting import Greeting
+from devdns_proxy.h2_trunk import Trunk
 from devdns_proxy.leaf_link import follow
 from devdns_proxy.limits import Limits, fitting
 from devdns_proxy.own_wire import connections
@@ -95,7 +96,7 @@ class Proxy:
         if server is None:
             raise RuntimeError("the application of our own names has no server")
         limits = fitting(self._limits or Limits(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-        context = self._context = Context(self._view, connections(server), limits, self._private)
+        context = self._context = Context(self._view, connections(server), limits, self._private, http2=Trunk)
         if self._log is not None:
             context.access = self._log.note
         context.start()
@@ -135,19 +136,12 @@ class Proxy:
             return
         for place in tuple(self._servers):
             self.close(place)
-        context.draining = True
-        for newcomer in list(context.greetings):
-            newcomer.expire()
-        for client in list(context.clients):
-            client.retire()
+        context.retire()
         context.loop.call_later(min(grace, STREAM_GRACE), context.end_streams)
-        if context.clients or context.tunnels:
+        if not context.idle:
             with suppress(TimeoutError):
                 await asyncio.wait_for(context.empty.wait(), grace)
-        for client in list(context.clients):
-            client.transport.abort()
-        for end in list(context.tunnels):
-            end.close()
+        context.cut()
         context.stop()
         await self._clean_up()
 

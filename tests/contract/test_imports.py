@@ -49,6 +49,7 @@ OWNERS = {
     "cryptography": ("devdns.control.signing",),
     "dnslib": ("devdns_resolver",),
     "docker": ("devdns.providers.docker*",),
+    "hpack": ("devdns_proxy",),
     "httptools": ("devdns_proxy",),
     "ifaddr": ("devdns.providers.mdns*", "devdns.control.network"),
     "jh2": ("devdns_proxy",),
