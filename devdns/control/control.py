@@ -64,6 +64,7 @@ class Control:
         )
         self.registry.sources.recall = Recall(config.hold)
         self.registry.probes.hold = config.hold
+        self.raw = self.registry.raw
         self.registry.sources.remember(self._last)
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
         self.registry.tell = self._snapshots.publish
@@ -97,6 +98,7 @@ class Control:
         for source in switched_off(self._config):
             self.registry.sources.off(source, f"{source}.enabled is false")
         await self.registry.first_words(FIRST_WORDS)
+        await self.raw.start(FIRST_WORDS)
         await self._snapshots.start(snapshots)
         self._watching = asyncio.create_task(self._watch_network(), name="network")
         await self._serve(control, guards.local())
@@ -106,6 +108,7 @@ class Control:
     async def stop(self) -> None:
         """Ends the streams, closes the doors, stops the providers. The table stays in force where it was sent."""
         self.registry.events.close()
+        self.raw.close()
         self._faults.close()
         if self._watching is not None:
             self._watching.cancel()

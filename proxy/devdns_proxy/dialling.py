@@ -9,6 +9,7 @@ import ssl
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from devdns.core.own_addresses import is_own
 from devdns.core.routes import Target, forbidden
 from devdns_proxy import secure, unix_targets
 from devdns_proxy.upstream import Upstream
@@ -45,6 +46,21 @@ async def dial(context: Context, target: Target) -> Upstream:
     """A new connection to `target`; raises `DialFailed` (the first reason) after each of its addresses was tried."""
     if target.scheme not in SCHEMES:
         raise DialFailed(f"{target.scheme} targets are not supported yet")
+    address, connected = await _reached(context, target)
+    return await _proved(context, await _begin(context, target, address, connected))
+
+
+async def connect(context: Context, target: Target) -> socket.socket:
+    """A socket connected to a target of raw TCP; raises `DialFailed` as `dial` does."""
+    _, connected = await _reached(context, target)
+    if not target.path and is_own(connected.getpeername()[0]):
+        connected.close()
+        raise DialFailed(f"{target.host} leads to devdns itself")
+    return connected
+
+
+async def _reached(context: Context, target: Target) -> tuple[str, socket.socket]:
+    """The first address of `target` that takes a connection, and that connection."""
     context.counters.dials += 1
     failure: DialFailed | None = None
     for address in await _addresses(context, target):
@@ -60,7 +76,7 @@ async def dial(context: Context, target: Target) -> Upstream:
             if not isinstance(error, ConnectionRefusedError):
                 break
         else:
-            return await _proved(context, await _begin(context, target, address, connected))
+            return address, connected
     raise failure or DialFailed(f"{target} has no address")
 
 
