@@ -89,6 +89,8 @@ class Passage:
         traffic, context, name = self._traffic, self._traffic.context, route.name
         reason = failed.reason if failed is not None else f"{name} is {route.state}: {route.reason}"
         passing = failed is None or failed.passing or failed.crowded
+        if context.hello is not context.view.hello:
+            context.renew()
         left = bound(route, context.hold(), context.limits, self._since, refused) - monotonic()
         if left <= 0 or not passing:
             raise Turned(reason)
