@@ -6,6 +6,7 @@ speak through the same sockets.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -15,11 +16,12 @@ from typing import Any
 import msgspec
 
 from devdns.core.settings import Config
-from devdns.listeners import Wanted, open_listeners, show
+from devdns.listeners import Address, Wanted, open_listeners, show
 from devdns.process import logs, privileges
 from devdns.process.child import loop_factory, run, serve
 from devdns.process.inherit import Inherited
-from devdns.process.parts import Indoors, Part, make
+from devdns.process.parts import ControlPart, Indoors, Part, make
+from devdns.raw_doors import RawDoors
 from devdns.state_folder import StateFolder
 
 
@@ -27,13 +29,30 @@ class Stack(Indoors):
     """All parts in one: started in order, stopped in reverse."""
 
     def __init__(self, environ: Mapping[str, str], inherited: Inherited) -> None:
-        self._parts: list[Part] = [make(name, environ, inherited) for name in ("control", "resolver", "proxy")]
+        control = ControlPart(environ, inherited)
+        self._parts: list[Part] = [control, *(make(name, environ, inherited) for name in ("resolver", "proxy"))]
         self.groups: tuple[int, ...] | None = tuple(group for part in self._parts for group in part.groups or ())
         self._inherited = inherited
+        self._raw = RawDoors(inherited.listening)
+        self._opening: asyncio.Task[None] | None = None
+        self._ready = False
+        control.ask(self._open_doors)
+
+    def _open_doors(self, wanted: list[Address]) -> None:
+        """What the supervisor does elsewhere: binds the doors of raw TCP that control wants, and gives them to the proxy."""
+        opened, closed = self._raw.reconcile(wanted)
+        control, _, proxy = self._parts
+        if self._ready:
+            for place in closed:
+                proxy.close(place)
+            self._opening = asyncio.ensure_future(proxy.open(opened))
+        control.told(self._raw.told())
 
     async def start(self) -> None:
         for part in self._parts:
             await part.start()
+        await self._parts[-1].open(self._raw.sockets())
+        self._ready = True
         listening = self._inherited.listening
         where = "  ".join(f"{role} {' '.join(map(show, listening[role]))}" for role in listening if listening[role])
         with suppress(OSError):  # who reads it may be gone

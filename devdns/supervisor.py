@@ -27,6 +27,7 @@ from devdns import bridges, links
 from devdns.core.errors import DevdnsError
 from devdns.doors import Doors, Named, role_of
 from devdns.listeners import Listeners, Wanted, open_listeners, show
+from devdns.raw_doors import DoorsRefused, RawDoors, places
 from devdns.state_folder import Held, StateFolder
 
 ROLES = {"resolver": ("dns",), "proxy": ("http", "https")}  # whose sockets a part is given
@@ -36,12 +37,14 @@ MAX_DELAY = 5.0
 START_BOUND = 15.0
 FILES = 65_536
 READY = b"R"
+WORD = 1 << 17  # bytes of the longest word of a child: all places of raw TCP there can be
+BATCH = 100  # sockets handed over at once; the kernel takes 253
 HELD = 75  # EX_TEMPFAIL of sysexits.h: to whoever waits for a detached start, another devdns was quicker
 #: Variables that we set for the children; whatever stood there before means nothing.
 OURS = frozenset(
     {
         f"DEVDNS_{word}"
-        for word in ["PLAN", "SOCKETS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "LEAVES", "WEB"]
+        for word in ["PLAN", "SOCKETS", "DOORS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "LEAVES", "WEB"]
     }
 )
 SETTLE = 0.05  # a bridge that comes up changes several times
@@ -79,6 +82,7 @@ class Child:
     restarts: int = 0
     quick_deaths: int = 0
     due: float = 0.0
+    words: bytes = b""
 
     @property
     def part(self) -> str:
@@ -96,6 +100,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._listeners = Listeners()
         self._doors = Doors({})
+        self._raw = RawDoors({})
         self._changes: socket.socket | None = None
         self._look_at = 0.0
         self._bridges: frozenset[bridges.Bridge] = frozenset()
@@ -131,6 +136,7 @@ class Supervisor:
         self._environ["DEVDNS_LISTENING"] = json.dumps(self._listeners.addresses)
         self._environ["DEVDNS_INSTANCE"] = uuid.uuid4().hex
         self._doors = Doors(self._listeners.addresses)
+        self._raw = RawDoors(self._listeners.addresses)
         self._changes = links.changes()
         if self._changes is not None:
             self._selector.register(self._changes, selectors.EVENT_READ)
@@ -150,12 +156,14 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, LINE)
         sockets = [*child.sockets, *self._doors.named(*ROLES.get(child.part, ()))]
+        sockets += self._raw.sockets() if child.part == "proxy" else []
+        known = {"DEVDNS_DOORS": json.dumps(self._raw.told())} if child.part == "control" else {}
         fds = [sock.fileno() for _, sock in sockets]
         named = ",".join(f"{name}={sock.fileno()}" for name, sock in sockets)
         with theirs:
             child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
                 [sys.executable, "-P", "-m", "devdns.process.child", child.part],
-                env={**self._environ, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
+                env={**self._environ, **known, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
                 pass_fds=[*fds, theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # a Ctrl-C in the terminal is ours to turn into an orderly stop
@@ -219,28 +227,47 @@ class Supervisor:
         for child in self._children:
             roles = ROLES.get(child.part, ())
             theirs = [each for each in opened if role_of(each) in roles]
-            if child.line is not None and roles and (theirs or closed):
-                word = {"open": [name for name, _ in theirs], "close": closed}
-                with contextlib.suppress(OSError):  # it is ending; the next one is given all that is open
-                    socket.send_fds(child.line, [json.dumps(word).encode()], [sock.fileno() for _, sock in theirs])
+            if roles and (theirs or closed):
+                _hand_over(child, theirs, closed)
         for note in self._doors.notes:
             self._say(note)
         self._doors.notes.clear()
         if opened or closed:
             self._record()
 
-    def _hear(self, child: Child) -> None:
-        """A child says that it is ready, or its end of the line closed."""
+    def _mind_raw_doors(self, child: Child, asked: bytes) -> None:
+        """Opens and closes doors of raw TCP as control wants them, and tells who is concerned."""
         try:
-            word = child.line.recv(64) if child.line else b""
+            opened, closed = self._raw.reconcile(places(json.loads(asked)))
+        except (DoorsRefused, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
+            self._say(f"{child.name} asks for what it is not given: {error}")
+            return
+        for each in self._children:
+            if each.part == "proxy" and (opened or closed):
+                _hand_over(each, opened, closed)
+        if child.line is not None:
+            word = {"open": [], "close": [], "doors": self._raw.told()}
+            with contextlib.suppress(OSError):  # it is ending; the next one is told at its start
+                child.line.send(json.dumps(word).encode() + b"\n")
+
+    def _hear(self, child: Child) -> None:
+        """A child says that it is ready, control which doors it wants, or the other end of the line closed."""
+        try:
+            word = child.line.recv(WORD) if child.line else b""
         except OSError:
             word = b""
         if not word:
             self._hang_up(child)
-        elif READY in word:
-            child.state = "running"
-            self._record()
-            self._announce()
+            return
+        *lines, child.words = (child.words + word).split(b"\n")
+        for line in lines:
+            if line == READY:
+                child.state = "running"
+                self._record()
+                self._announce()
+            elif child.part == "control" and not self._stops:
+                self._mind_raw_doors(child, line)
+        child.words = child.words[-WORD:]
 
     def _announce(self) -> None:
         if self._announced or any(child.state != "running" for child in self._children):
@@ -277,6 +304,7 @@ class Supervisor:
         self._record()
 
     def _hang_up(self, child: Child) -> None:
+        child.words = b""
         if child.line is not None:
             self._selector.unregister(child.line)
             child.line.close()
@@ -290,6 +318,7 @@ class Supervisor:
             self._selector.unregister(self._changes)
             self._changes.close()
         self._doors.close()
+        self._raw.close()
         for sock in self._listeners.named(*ROLES["proxy"]):
             sock.close()
         self._stop([child for child in self._children if child.part == "proxy"])
@@ -358,6 +387,17 @@ class Supervisor:
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # a terminal that is gone stops nothing
             print(readable(line), file=self._out, flush=True)
+
+
+def _hand_over(child: Child, opened: list[Named], closed: list[str]) -> None:
+    """Gives a child listeners, and tells it of those that are closed; one that is ending misses it, and the next is given all there are."""
+    if child.line is None:
+        return
+    for start in range(0, max(len(opened), 1), BATCH):
+        part = opened[start : start + BATCH]
+        word = {"open": [name for name, _ in part], "close": [] if start else closed}
+        with contextlib.suppress(OSError):
+            socket.send_fds(child.line, [json.dumps(word).encode() + b"\n"], [sock.fileno() for _, sock in part])
 
 
 def readable(line: str) -> str:

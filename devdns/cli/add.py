@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from devdns.cli.text import clean, say, style
 ELSEWHERE = frozenset(["com", "org", "net", "io", "dev", "app", "local", "lan", "home", "internal", "test", "example"])
 
 
+#: The port at the end of a target.
+PORT = re.compile(r"(?:.*:)?([0-9]{1,5})/?")
+
+
 @click.command(short_help="Let a name lead to a port, host:port, URL or unix:/path.")
 @click.argument("name")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
@@ -31,6 +36,7 @@ ELSEWHERE = frozenset(["com", "org", "net", "io", "dev", "app", "local", "lan", 
     envvar="DEVDNS_ROUTE_HOLD",
     help="How long a request waits for a service that starts, like 15s.",
 )
+@option("--tcp", type=click.IntRange(1, 65535), metavar="PORT", help="Raw TCP at this port of the name.")
 @option("--timeout", metavar="TIME", help="How long the service may take, like 60s.")
 @option("--no-verify", is_flag=True, help="Do not check the certificate of an https service.")
 @option(
@@ -49,11 +55,12 @@ def add(
     **options: Any,
 ) -> int:
     """Let NAME lead to TARGET: a port, host:port, URL or unix:/path; several are a pool."""
-    no_verify, ca = options.pop("no_verify"), options.pop("ca")
+    no_verify, ca, port = options.pop("no_verify"), options.pop("ca"), options.pop("tcp")
     row = {key: value for key, value in options.items() if value}
     row |= {"verify": False} if no_verify else {}
     row |= {"ca": str(here() / ca)} if ca else {}
-    body = Client(state_dir).ask("PUT", route_path(name), {"target": _plain(targets)} | row)
+    place = _place(name, port, targets)
+    body = Client(state_dir).ask("PUT", route_path(place), {"target": _plain(targets)} | row)
     conflicts = [body["conflict"]] if body.get("conflict") else []
     if as_json:
         print_json(body)
@@ -73,6 +80,13 @@ def _notes(name: str, route: Row) -> list[str]:
     zoned = asked.rpartition(".")[2].lower() in ELSEWHERE and len(route["host"]) > len(asked)
     lines = [f"note  {clean(asked)} is in no zone of this devdns: the name is {clean(route['host'])}"] if zoned else []
     return lines + ([f"note  the CA file {clean(ca)} is not there yet"] if ca and not Path(ca).is_file() else [])
+
+
+def _place(name: str, port: int | None, targets: tuple[str, ...]) -> str:
+    """The name, with its port where raw TCP is meant: the one asked for, else that of a tcp:// target."""
+    found = PORT.fullmatch(targets[0]) if targets[0].startswith("tcp://") and ":" not in name else None
+    said = port or (found and found[1])
+    return f"{name}:{said}" if said else name
 
 
 def _plain(targets: tuple[str, ...]) -> str | list[str]:

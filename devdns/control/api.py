@@ -29,7 +29,7 @@ from devdns.control.shapes import VERSION
 from devdns.control.tls_shape import NoTls, TlsFacts
 from devdns.control.told import Told
 from devdns.core.kinds import read_seconds
-from devdns.core.names import parse_claim
+from devdns.core.names import parse_any_claim
 from devdns.core.network import Network
 from devdns.core.routes import Conflict
 from devdns.core.routes_file import bind, read_line
@@ -166,8 +166,8 @@ class Api:
 
     async def put(self, request: web.Request) -> web.Response:
         registry, name = self._registry, request.match_info["name"]
-        claim = parse_claim(name, registry.zones)
-        route = bind(read_line(name, await body_of(request)), claim, source="manual", origin=ORIGIN)
+        claim = parse_any_claim(name, registry.zones)
+        route = bind(read_line(name, await body_of(request), claim.port), claim, source="manual", origin=ORIGIN)
         registry.refuse_loops(route.targets, registry.listeners())
         new = await asyncio.shield(registry.put(route))
         beaten = registry.store.beaten(claim)
@@ -180,7 +180,7 @@ class Api:
 
     async def remove(self, request: web.Request) -> web.Response:
         registry = self._registry
-        claim = parse_claim(request.match_info["name"], registry.zones)
+        claim = parse_any_claim(request.match_info["name"], registry.zones)
         if registry.manual_route(claim) is None:
             other = registry.table.get(claim)
             where = f": it comes from {whence(other.source, other.origin)}" if other else ""

@@ -70,6 +70,7 @@ class Control:
         )
         self.registry.sources.recall = Recall(config.hold)
         self.registry.probes.hold = config.hold
+        self.raw = self.registry.raw
         self.registry.sources.remember(self._last)
         self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http, https), lambda: self.registry.table)
         self._tls = tls_of(config, self.registry) if https else None
@@ -118,6 +119,7 @@ class Control:
             await self._tls.server.start(leaves)
         elif leaves is not None:
             leaves.close()  # a proxy that connects all the same is refused, and tries again
+        await self.raw.start(FIRST_WORDS)
         await self._snapshots.start(snapshots)
         self._watching = asyncio.create_task(self._watch_network(), name="network")
         await self._serve(control, guards.local())
@@ -127,6 +129,7 @@ class Control:
     async def stop(self) -> None:
         """Ends the streams, closes the doors, stops the providers. The table stays in force where it was sent."""
         self.registry.events.close()
+        self.raw.close()
         self._faults.close()
         if self._watching is not None:
             self._watching.cancel()

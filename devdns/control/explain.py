@@ -5,31 +5,36 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from difflib import get_close_matches
 from itertools import islice
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from devdns.core.errors import NameRefused
-from devdns.core.names import RESERVED_HOST, Zones, canonical, parse_authority, parse_claim
-from devdns.core.routes import Route, RouteTable, State
+from devdns.core.names import RESERVED_HOST, Claim, Zones, canonical, parse_authority, parse_claim
+from devdns.core.routes import RAW, Route, RouteTable, State, reached_without
 from devdns.core.sightings import Trouble
 from devdns.core.sources import Refusal
 from devdns.core.whence import trouble, whence
 
 #: Hosts compared for a near name; more would take longer than a person waits for.
 MOST_COMPARED = 500
+#: `db:5432`, `tcp://db.dev.test:5432`: a place of raw TCP.
+RAW_PLACE = re.compile(rf"(?:{RAW}://)?([^/:?]+):([0-9]{{1,5}})/?")
 
 
 class Question(Struct, frozen=True):
-    """A canonical host (perhaps `*.` in front) and a raw path. `short` means the zone was added by us."""
+    """A canonical host (perhaps `*.` in front) and a raw path, or a raw TCP port. `short` means the zone was added by us."""
 
     name: str
     host: str
     path: str = "/"
     short: bool = False
+    port: int = 0
 
 
 class Check(Struct, frozen=True):
@@ -74,8 +79,11 @@ class Explanation(Struct, frozen=True):
 
 def parse_question(name: str, zones: Zones) -> Question:
     """A name as claimed (`api`, `api/v2`, `*.api`), a full name, or a URL; raises `NameRefused`."""
-    if "://" in name:
+    if "://" in name and not name.strip().startswith(f"{RAW}://"):
         return _of_url(name)
+    raw = RAW_PLACE.fullmatch(name.strip())
+    if raw:
+        return replace(parse_question(raw[1], zones), name=name, port=int(raw[2]))
     host, slash, rest = name.strip().partition("?")[0].partition("/")
     bare = host.removeprefix("*.")
     if bare == "*":
@@ -105,8 +113,11 @@ def _outside(host: str, zones: Zones) -> bool:
 
 
 def find(question: Question, table: RouteTable) -> Route | None:
-    """The route that answers; a `*.` question means that very wildcard."""
-    return table.lookup(question.host, question.path)
+    """The route that answers; a `*.` question means that very wildcard. A name that has none of HTTP may have one of raw TCP."""
+    if question.port:
+        return table.get(Claim(question.host, port=question.port))
+    raw = table.raw(question.host)
+    return table.lookup(question.host, question.path) or (raw[0] if raw and question.path == "/" else None)
 
 
 def explain(question: Question, table: RouteTable, facts: Facts, checks: tuple[Check, ...] = ()) -> Explanation:
@@ -122,6 +133,7 @@ def explain(question: Question, table: RouteTable, facts: Facts, checks: tuple[C
         return _unknown(question, zone, table, facts, refusals)
     verdict = _verdict(route, checks)
     lines = [*_route_lines(question, route, verdict), *_check_lines(checks), *_seen_lines(facts)]
+    lines += _raw_lines(question, route, table)
     if facts.faults:
         lines.append(f"it fails on purpose: {facts.faults} - devdns chaos {shlex.quote(route.name)} --off ends that")
     lines += _beaten_lines(facts.beaten)
@@ -219,6 +231,26 @@ def _route_lines(question: Question, route: Route, verdict: str) -> list[str]:
     if route.host != question.host:
         lines.append(f"{question.host} is covered by the wildcard {route.host}")
     return lines
+
+
+def _raw_lines(question: Question, route: Route, table: RouteTable) -> list[str]:
+    """Where raw TCP is spoken, what containers are told, and the other ports of the name."""
+    lines = []
+    if route.port and route.address:
+        lines.append(
+            f"clients on this machine reach it at {route.address}:{route.port}, the address of {route.host} alone"
+        )
+        lines.append(raw_horizon(route))
+    others = [each.name for each in table.raw(question.host) if each is not route]
+    return lines + ([f"raw TCP under the same name: {', '.join(others)}"] if others else [])
+
+
+def raw_horizon(route: Route) -> str:
+    """What a container gets that asks for this name: our address means nothing to it, and the gateway has no port of its own for each name."""
+    own = ", ".join(reached_without(route))
+    if own:
+        return f"containers on the same network get {own}, the container's own address; others get no address"
+    return "containers get no address for it: it is reached from this machine only"
 
 
 def _spelling_lines(question: Question) -> list[str]:

@@ -115,7 +115,8 @@ def wanted(every: Iterable[Entry], host: str, since: str) -> list[Entry]:
     return [
         entry
         for entry in every
-        if entry.time >= since and (not host or not entry.name or _of(entry.name.partition("/")[0], host))
+        if entry.time >= since
+        and (not host or not entry.name or _of(entry.name.partition("/")[0].partition(":")[0], host))
     ]
 
 

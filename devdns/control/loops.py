@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from devdns.core import own_addresses
 from devdns.core.names import RESERVED_HOST, Zones
-from devdns.core.routes import Target
+from devdns.core.routes import RAW, Target
 
 Address = tuple[str, int]
 
 
 def loop(target: Target, listeners: Iterable[Address], is_own: Callable[[str], bool], zones: Zones) -> str | None:
     """What of devdns this target is, in words, or None. `is_own` tells our Unix sockets, by whatever path."""
+    if own_addresses.is_own(target.host) or (target.scheme == RAW and zones.of(target.host)):
+        return f"{target.host} is where devdns itself takes raw TCP"
     if target.path:
         return f"{target.path} is a control socket of devdns" if is_own(target.path) else None
     for host, port in listeners:

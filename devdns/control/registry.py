@@ -23,6 +23,7 @@ from devdns.control.explain import Explanation, Facts, explain, find, parse_ques
 from devdns.control.history import History
 from devdns.control.loops import Address, loop
 from devdns.control.probes import Probes
+from devdns.control.raw_names import RawNames
 from devdns.control.recall import GRADUAL
 from devdns.control.shapes import change_shape, text
 from devdns.control.sighted import Sighted
@@ -102,7 +103,8 @@ class Registry:
         self.sources = Sources(self.store, self._published)
         self.sources.screen = self._screened
         self.probes = Probes(self.sources.restate)
-        self.sources.over = self.probes.over
+        self.raw = RawNames(self.sources.restate)
+        self.sources.over = self._over
         self.history = History()
         self.sources.note = self.history.note
         self.listeners: Callable[[], list[Address]] = list
@@ -153,6 +155,10 @@ class Registry:
             {"path": path, "source": source, "main": path == self.main}
             for path, source in (main | self.attached).items()
         ]
+
+    def _over(self, source: str, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+        """The routes of a source as its probes and the doors of raw TCP have them."""
+        return self.raw.over(source, self.probes.over(source, routes))
 
     def _published(self, change: Change) -> None:
         self.tell(change)

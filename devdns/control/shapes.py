@@ -15,7 +15,7 @@ from devdns.control.explain import Explanation
 from devdns.control.rates import WINDOW, Rate
 from devdns.control.sources import Source
 from devdns.core.frames import SLICE
-from devdns.core.routes import Change, Conflict, Route, RouteTable
+from devdns.core.routes import RAW, Change, Conflict, Route, RouteTable
 from devdns.core.sightings import Trouble
 from devdns.core.sources import Refusal
 from devdns.core.whence import trouble, whence
@@ -32,7 +32,9 @@ def text(value: Any) -> bytes:
 
 
 def url(route: Route, port: int) -> str:
-    """Where a browser goes for this route; a wildcard stays one."""
+    """Where a browser, or a client of raw TCP, goes for this route; a wildcard stays one."""
+    if route.port:
+        return f"{RAW}://{route.name}"
     return f"http://{route.host}{'' if port == 80 else f':{port}'}{route.prefix}"
 
 
@@ -43,6 +45,8 @@ def route_shape(route: Route, port: int) -> Json:
         "url": url(route, port),
         "host": route.host,
         "prefix": route.prefix,
+        "port": route.port,
+        "address": route.address,
         "targets": [str(target) for target in route.targets],
         "source": route.source,
         "owner": route.owner,

@@ -98,6 +98,8 @@ def parse(text: str, path: str, *, routes_only: bool = False) -> ConfigFile:
     for key, node in fields(root, "", problems) if root else ():
         if key.text == "routes":
             entries += _route_lines(node, problems)
+        elif key.text == "tcp":
+            entries += _raw_lines(node, problems)
         elif key.text not in TOP:
             problems.add(key.line, below("", key.text), _stranger(key.text, node))
         elif routes_only:
@@ -131,6 +133,13 @@ def _stranger(key: str, node: Node) -> str:
 def _route_lines(node: Node, problems: Problems) -> Iterable[RouteLine]:
     for key, value in fields(node, "routes", problems):
         line = routes_file.read_route(key, value, below("routes", key.text), problems)
+        if line is not None:
+            yield line
+
+
+def _raw_lines(node: Node, problems: Problems) -> Iterable[RouteLine]:
+    for key, value in fields(node, "tcp", problems):
+        line = routes_file.read_raw(key, value, below("tcp", key.text), problems)
         if line is not None:
             yield line
 

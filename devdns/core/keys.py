@@ -48,12 +48,15 @@ KEYS = (
 )  # fmt: skip
 IN_FILE = {key.path: key for key in KEYS if key.path}
 SECTIONS = {path.partition(".")[0] for path in IN_FILE if "." in path}
-TOP = sorted({path.partition(".")[0] for path in IN_FILE} | {"routes"})
+TOP = sorted({path.partition(".")[0] for path in IN_FILE} | {"routes", "tcp"})
 
 
 def schema() -> Schema:
     """The JSON Schema (2020-12) of devdns.yml."""
-    top: Schema = {"routes": routes_file.schema() | {"description": "names and where they go"}}
+    top: Schema = {
+        "routes": routes_file.schema() | {"description": "names and where they go"},
+        "tcp": routes_file.raw_schema() | {"description": "names of raw TCP services and where they go"},
+    }
     for key in IN_FILE.values():
         value = key.kind.schema
         if key.kind.many:

@@ -238,6 +238,20 @@ def read_health(text: str) -> str:
     refuse(text, "a path to probe", "write it like /healthz, or tcp")
 
 
+def read_raw_health(text: str) -> str:
+    """How a raw TCP service is probed: there is only one way."""
+    if text == "tcp":
+        return text
+    refuse(text, "a way to probe raw TCP", "write health: tcp, for a mere connect")
+
+
+def read_port(text: str) -> int:
+    """A TCP port."""
+    if re.fullmatch(r"[0-9]{1,5}", text) and 0 < int(text) < 65536:
+        return int(text)
+    refuse(text, "a port from 1 to 65535", "write it like 5432")
+
+
 _WORDS: Schema = {"type": "string", "pattern": "^(?i:true|false|yes|no|on|off)$"}
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}  # all are read as written: a zone may be called `off`
 _TIME: Schema = {
@@ -264,6 +278,12 @@ ACCESS_LOG = Kind("off, true, - or a path", read_access_log, _TEXT)
 CA_FILE = Kind("an absolute path", read_ca, {"type": "string", "pattern": "^/"})
 HOST_FIELD = Kind("a host", read_host_field, _TEXT)
 HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^(/|tcp$)"})
+RAW_HEALTH = Kind("tcp", read_raw_health, {"const": "tcp"})
+RAW_PORT = Kind(
+    "a port",
+    read_port,
+    {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string", "pattern": "^[0-9]{1,5}$"}]},
+)
 ZONES = Kind("a zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)
 LISTENERS = Kind("an ADDR:PORT, or a list of them", read_listen, _LISTEN, many=True, fold=fold_listen)
 HTTPS = Kind(

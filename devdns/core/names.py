@@ -18,6 +18,7 @@ MAX_LABEL = 63
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 PREFIX = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+")
 PORT = re.compile(r"[0-9]{0,5}")
+RAW = re.compile(r"([^/:]+):([0-9]{1,5})")
 CONTROL_LABEL = "devdns"
 RESERVED_HOST = "localhost"
 
@@ -82,13 +83,14 @@ class Zones(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True, order=True):
-    """A claimable place: a canonical host (perhaps `*.` in front) and a path prefix, `""` or `/v2`."""
+    """A claimable place: a canonical host (perhaps `*.` in front) and a path prefix, `""` or `/v2`; or a host and a raw TCP port."""
 
     host: str
     prefix: str = ""
+    port: int = 0
 
     def __str__(self) -> str:
-        return self.host + self.prefix
+        return f"{self.host}:{self.port}" if self.port else self.host + self.prefix
 
 
 def parse_claim(text: str, zones: Zones) -> Claim:
@@ -106,6 +108,23 @@ def parse_claim(text: str, zones: Zones) -> Claim:
         raise NameRefused(f"name {text!r} cannot be claimed", "claim a name such as api, or *.api")
     host = _complete(canonical(name[2:] if wildcard else name), zones)
     return Claim(_claimable(f"*.{host}" if wildcard else host, text, zones), prefix)
+
+
+def parse_raw_claim(text: str, port: int, zones: Zones) -> Claim:
+    """The raw TCP port `port` of `db` or a full name inside a zone; raises `NameRefused`. It has an address of its own, so no wildcard."""
+    claim = parse_claim(text, zones)
+    if claim.prefix or claim.host.startswith("*."):
+        what = "a path" if claim.prefix else "a wildcard"
+        raise NameRefused(f"name {text!r} is {what}, and raw TCP knows neither", "write a name such as db")
+    return Claim(claim.host, port=port)
+
+
+def parse_any_claim(text: str, zones: Zones) -> Claim:
+    """What `str` of a claim gives, or a person writes for one: `api`, `api/v2`, or `db:5432` for raw TCP. Raises `NameRefused`."""
+    raw = RAW.fullmatch(text.strip())
+    if raw and 0 < int(raw[2]) < 65536:
+        return parse_raw_claim(raw[1], int(raw[2]), zones)
+    return parse_claim(text, zones)
 
 
 def _named(url: str, zones: Zones) -> str:

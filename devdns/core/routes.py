@@ -20,6 +20,8 @@ from devdns.core.names import Claim, canonical
 
 SHARDS = 256
 SCHEMES = ("http", "https", "h2c")
+#: The scheme of targets of raw TCP names: bytes are passed on as they come.
+RAW = "tcp"
 TARGET = re.compile(
     r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+):)?(?P<port>[0-9]{1,5})/?"
 )
@@ -87,9 +89,17 @@ def parse_target(text: str | int, scheme: str | None = None) -> Target:
     port, named = int(found["port"]), found["scheme"] or scheme or "http"
     if not 0 < port < 65536:
         raise TargetRefused(f"target {str(text)!r}: port {port} is not between 1 and 65535")
-    if named not in SCHEMES:
+    if named not in SCHEMES and not named == scheme == RAW:
         raise TargetRefused(f"target {str(text)!r}: scheme {named!r} is not one of {', '.join(SCHEMES)}")
     return Target(_target_host(found["host"] or "127.0.0.1", str(text)), port, named)
+
+
+def parse_raw_target(text: str | int) -> Target:
+    """`5432`, `host:port`, `tcp://host:port`, `unix:/path`: where raw TCP goes; raises `TargetRefused`."""
+    raw = str(text).strip()
+    if "://" in raw and not raw.startswith(f"{RAW}://"):
+        raise TargetRefused(f"target {raw!r} is not raw TCP", "write it like 5432, 10.0.0.5:5432 or unix:/run/app.sock")
+    return parse_target(raw, RAW)
 
 
 def _target_host(host: str, text: str) -> str:
@@ -166,10 +176,14 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
     `source` is its provider (`manual`, `file:/path`, `docker`, `mdns`, ...), `owner` who claims inside that source (equal
     owners of one claim form a pool), `origin` where a person finds it (`devdns.yml:12`, `container shop-api-1, label dev.route`).
     `relayed`: its targets are ports of a relay that takes connections whether or not the service runs, and reads nothing while it does not.
+    `port` is that of a raw TCP route, 0 for one of HTTP; `address` is the loopback address that its name has for itself, empty while
+    nobody can connect there.
     """
 
     host: str
     prefix: str = ""
+    port: int = 0
+    address: str = ""
     targets: tuple[Target, ...]
     source: str
     owner: str = ""
@@ -181,11 +195,25 @@ class Route(Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def claim(self) -> Claim:
-        return Claim(self.host, self.prefix)
+        return Claim(self.host, self.prefix, self.port)
 
     @property
     def name(self) -> str:
-        return self.host + self.prefix
+        return f"{self.host}:{self.port}" if self.port else self.host + self.prefix
+
+
+def reached_without(route: Route) -> tuple[str, ...]:
+    """The IPv4 addresses at which a raw TCP service listens on the very port of its name: who has a way there needs no relay."""
+    hosts = (target.host for target in route.targets if target.port == route.port)
+    return tuple(host for host in hosts if _is_own(host))
+
+
+def _is_own(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.version == 4 and not address.is_loopback
 
 
 def pool(routes: Iterable[Route]) -> Route:
@@ -227,22 +255,32 @@ Shards = tuple[dict[str, tuple[Route, ...]], ...]
 
 
 class RouteTable:
-    """An immutable index of routes. `len` and iteration are over routes; `hosts` lists the hosts."""
+    """An immutable index of routes. `len` and iteration are over routes; `hosts` lists the hosts.
 
-    __slots__ = ("_shards", "_wildcards", "generation")
+    Those of raw TCP lie in a shard of their own: no look-up of HTTP meets one.
+    """
+
+    __slots__ = ("_raw", "_shards", "_wildcards", "generation")
 
     def __init__(
-        self, routes: Iterable[Route] = (), generation: int = 0, *, shards: Shards | None = None, wildcards: int = 0
+        self,
+        routes: Iterable[Route] = (),
+        generation: int = 0,
+        *,
+        shards: Shards | None = None,
+        wildcards: int = 0,
+        raw: dict[str, tuple[Route, ...]] | None = None,
     ) -> None:
         self.generation = generation
         self._shards = shards or tuple({} for _ in range(SHARDS))
         self._wildcards = wildcards
+        self._raw = raw if raw is not None else {}
         self.extend(routes)
 
     def extend(self, routes: Iterable[Route]) -> None:
         """Fills a table that nobody reads yet, part by part; once handed out a table never changes."""
         for route in routes:
-            new = _put(self._shards[hash(route.host) % SHARDS], route)
+            new = _put(self._raw if route.port else self._shards[hash(route.host) % SHARDS], route)
             self._wildcards += new and route.host.startswith("*.")
 
     def lookup(self, host: str, path: str = "/") -> Route | None:
@@ -261,19 +299,36 @@ class RouteTable:
         """The routes of exactly this host (which may be a `*.` one), longest prefix first."""
         return self._shards[hash(host) % SHARDS].get(host, ())
 
+    def raw(self, host: str) -> tuple[Route, ...]:
+        """The raw TCP routes of a canonical host."""
+        return self._raw.get(host, ())
+
+    def every_raw(self) -> Iterator[Route]:
+        """All raw TCP routes."""
+        for routes in self._raw.values():
+            yield from routes
+
     def get(self, claim: Claim) -> Route | None:
-        return next((route for route in self.at(claim.host) if route.prefix == claim.prefix), None)
+        there = self.raw(claim.host) if claim.port else self.at(claim.host)
+        return next((route for route in there if (route.prefix, route.port) == (claim.prefix, claim.port)), None)
 
     def hosts(self) -> Iterator[str]:
+        """Each host once."""
         for shard in self._shards:
             yield from shard
+        yield from (host for host in self._raw if not self.at(host))
 
     def apply(self, change: Change) -> RouteTable:
         """The next table. Shards that the change does not touch are shared with this one."""
         shards, copied = list(self._shards), set[int]()
-        wildcards = self._wildcards
+        wildcards, raw = self._wildcards, self._raw
+        if any(claim.port for claim in change.removed) or any(route.port for route in change.added):
+            raw = dict(raw)
 
-        def shard(host: str) -> dict[str, tuple[Route, ...]]:
+        def shard(place: Claim | Route) -> dict[str, tuple[Route, ...]]:
+            if place.port:
+                return raw
+            host = place.host
             index = hash(host) % SHARDS
             if index not in copied:
                 shards[index] = dict(shards[index])
@@ -281,18 +336,18 @@ class RouteTable:
             return shards[index]
 
         for claim in change.removed:
-            wildcards -= _drop(shard(claim.host), claim) and claim.host.startswith("*.")
+            wildcards -= _drop(shard(claim), claim) and claim.host.startswith("*.")
         for route in change.added:
-            wildcards += _put(shard(route.host), route) and route.host.startswith("*.")
-        return RouteTable(generation=change.generation, shards=tuple(shards), wildcards=wildcards)
+            wildcards += _put(shard(route), route) and route.host.startswith("*.")
+        return RouteTable(generation=change.generation, shards=tuple(shards), wildcards=wildcards, raw=raw)
 
     def __iter__(self) -> Iterator[Route]:
-        for shard in self._shards:
+        for shard in (*self._shards, self._raw):
             for routes in shard.values():
                 yield from routes
 
     def __len__(self) -> int:
-        return sum(len(routes) for shard in self._shards for routes in shard.values())
+        return sum(len(routes) for shard in (*self._shards, self._raw) for routes in shard.values())
 
     def __repr__(self) -> str:
         return f"<RouteTable generation {self.generation}, {len(self)} routes>"
@@ -309,15 +364,15 @@ def _longest(routes: tuple[Route, ...], path: str) -> Route | None:
 def _put(shard: dict[str, tuple[Route, ...]], route: Route) -> bool:
     """Adds or replaces one route; True when its host is new."""
     there = shard.get(route.host, ())
-    others = [other for other in there if other.prefix != route.prefix]
-    shard[route.host] = tuple(sorted([*others, route], key=lambda each: -len(each.prefix)))
+    others = [other for other in there if (other.prefix, other.port) != (route.prefix, route.port)]
+    shard[route.host] = tuple(sorted([*others, route], key=lambda each: (-len(each.prefix), each.port)))
     return not there
 
 
 def _drop(shard: dict[str, tuple[Route, ...]], claim: Claim) -> bool:
     """Removes one route; True when its host is gone."""
     there = shard.get(claim.host, ())
-    left = tuple(route for route in there if route.prefix != claim.prefix)
+    left = tuple(route for route in there if (route.prefix, route.port) != (claim.prefix, claim.port))
     if left:
         shard[claim.host] = left
     else:

@@ -20,7 +20,7 @@ import structlog
 from devdns.core.errors import DevdnsError
 from devdns.process import logs, privileges, standalone
 from devdns.process.inherit import Inherited, Named
-from devdns.process.parts import Part, make
+from devdns.process.parts import Doors, Part, make
 
 MOST_ORDER = 1 << 16
 MOST_SOCKETS = 253  # SCM_MAX_FD
@@ -81,14 +81,14 @@ async def serve(part: Part, supervisor: socket.socket | None) -> None:
     orders: asyncio.Queue[Order] = asyncio.Queue()
     if supervisor is not None:
         supervisor.setblocking(False)
-        loop.add_reader(supervisor, hear, supervisor, orders, stopping)
+        loop.add_reader(supervisor, hear, supervisor, orders, stopping, part.told)
     starting = asyncio.ensure_future(part.start())
     told = asyncio.ensure_future(stopping.wait())
     await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         starting.result()
         if supervisor is not None:
-            supervisor.send(b"R")
+            supervisor.send(b"R\n")
         log.debug("ready")
         following = asyncio.ensure_future(follow(part, orders))
         await told
@@ -99,17 +99,25 @@ async def serve(part: Part, supervisor: socket.socket | None) -> None:
         await asyncio.wait((starting,))
 
 
-def hear(supervisor: socket.socket, orders: asyncio.Queue[Order], stopping: asyncio.Event) -> None:
-    """Takes one message of the supervisor: listeners to open or close. Nothing means that it is gone."""
+def hear(
+    supervisor: socket.socket,
+    orders: asyncio.Queue[Order],
+    stopping: asyncio.Event,
+    told: Callable[[Doors], None],
+) -> None:
+    """Takes one message of the supervisor: listeners to open or close, or which doors there are. Nothing means that it is gone."""
     with contextlib.suppress(BlockingIOError):
         message, fds, _, _ = socket.recv_fds(supervisor, MOST_ORDER, MOST_SOCKETS)
         if not message:
             asyncio.get_running_loop().remove_reader(supervisor)
             stopping.set()
             return
-        order = json.loads(message)
-        named = [(name, socket.socket(fileno=fd)) for name, fd in zip(order["open"], fds, strict=True)]
-        orders.put_nowait((named, order["close"]))
+        given = iter(fds)
+        for order in map(json.loads, message.splitlines()):
+            named = [(name, socket.socket(fileno=next(given))) for name in order["open"]]
+            orders.put_nowait((named, order["close"]))
+            if "doors" in order:
+                told(order["doors"])
 
 
 async def follow(part: Part, orders: asyncio.Queue[Order]) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from socket import socket
+from typing import Any, Protocol
 from uuid import uuid4
 
 import msgspec
@@ -44,10 +46,18 @@ WATCH_MODULES = ("anyio.abc", "anyio.lowlevel", "anyio.streams.memory", "anyio.t
 DRAIN = 8.0  # seconds for requests in flight; the supervisor's own bound is longer
 
 
+Address = tuple[str, int]
+#: Places of raw TCP by what became of them: `open`, and `shut` with the reason.
+Doors = Mapping[str, Sequence[Sequence[Any]]]
+#: Tells who binds which places of raw TCP there are to be.
+AskForDoors = Callable[[list[Address]], None]
+
+
 class Part(Protocol):
     """What a child process runs. `groups` are those it keeps besides its user's own; None: not even these.
 
-    `open` takes over listeners on bridges while it runs, `close` lets go of those at one place.
+    `open` takes over listeners on bridges and of raw TCP while it runs, `close` lets go of those at one place; `told` hears which doors
+    of raw TCP there are.
     """
 
     groups: tuple[int, ...] | None
@@ -60,8 +70,17 @@ class Part(Protocol):
 
     def close(self, place: str) -> None: ...
 
+    def told(self, doors: Doors) -> None: ...
 
-class Indoors:
+
+class Uninformed:
+    """A part whose business doors are not."""
+
+    def told(self, doors: Doors) -> None:
+        """It asked for none."""
+
+
+class Indoors(Uninformed):
     """A part that listens on no bridge."""
 
     async def open(self, named: Sequence[Named]) -> None:
@@ -83,7 +102,18 @@ class ControlPart(Indoors):
         self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web", "leaves")]
         http, https = (tuple(inherited.listening.get(role, ())) for role in ("http", "https"))
         self._control = Control(config, environ.get("DEVDNS_CONFIG") or None, http, https)
+        known = json.loads(environ.get("DEVDNS_DOORS", "null"))
+        if known is not None and inherited.supervisor is not None:
+            self.ask(partial(_ask, inherited.supervisor))
+            self.told(known)
         self.groups: tuple[int, ...] | None = self._control.groups()
+
+    def ask(self, ask: AskForDoors) -> None:
+        """Before the start: who binds the doors of raw TCP."""
+        self._control.raw.ask = ask
+
+    def told(self, doors: Doors) -> None:
+        self._control.raw.told(doors)
 
     async def start(self) -> None:
         await self._control.start(*self._sockets)
@@ -92,7 +122,12 @@ class ControlPart(Indoors):
         await self._control.stop()
 
 
-class Follower:
+def _ask(supervisor: socket, wanted: list[Address]) -> None:
+    """Raises OSError when the supervisor does not take it now."""
+    supervisor.send(json.dumps(wanted).encode() + b"\n")
+
+
+class Follower(Uninformed):
     """A part that follows control's snapshots."""
 
     groups: tuple[int, ...] | None = None
@@ -185,6 +220,7 @@ class ProxyPart(Follower):
         for place, sockets in by_place(named).items():
             await self._proxy.open(sockets.get("http", []), place)
             await self._proxy.open(sockets.get("https", []), place, secure=True)
+            await self._proxy.open_raw(sockets.get("tcp", []), place)
 
     def close(self, place: str) -> None:
         self._proxy.close(place)

@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from devdns.core.errors import DevdnsError
 from devdns.core.kinds import HEALTH_PATH, HOST_FIELD, SECONDS, SWITCH, TIMEOUT, Kind, refuse
-from devdns.core.names import Claim, Zones, parse_claim
-from devdns.core.routes import SCHEMES, Options
+from devdns.core.names import Claim, Zones, parse_claim, parse_raw_claim
+from devdns.core.routes import RAW, SCHEMES, Options
 from devdns.core.sources import Refusal
 from devdns.core.written import clipped
 
@@ -42,6 +42,11 @@ def read_port(text: str) -> int:
     return refuse(text, "a port from 1 to 65535", "write it like 8000")
 
 
+def read_ports(text: str) -> tuple[int, ...]:
+    """TCP ports with commas between them, each once."""
+    return tuple(dict.fromkeys(read_port(each.strip()) for each in text.split(",")))
+
+
 def read_scheme(text: str) -> str:
     """How the service is spoken to."""
     if text in SCHEMES:
@@ -51,6 +56,7 @@ def read_scheme(text: str) -> str:
 
 NAMES = Kind("names", str, {"type": "string", "minLength": 1})
 PORT = Kind("port", read_port, {"type": "string", "pattern": "^[0-9]{1,5}$"})
+PORTS = Kind("ports", read_ports, {"type": "string", "pattern": "^[0-9]{1,5}( *, *[0-9]{1,5})*$"})
 SCHEME = Kind("scheme", read_scheme, {"enum": list(SCHEMES)})
 
 
@@ -78,6 +84,12 @@ LABELS = {
             "the names: api, api.shop, api/v2, *.api or a full name inside a zone; several with commas",
         ),
         Label("port", PORT, "8000", "the port inside the container; needed when it offers several TCP ports"),
+        Label(
+            "tcp",
+            PORTS,
+            "5432",
+            "raw TCP: the port inside the container, and of the name; several with commas; HTTP only with dev.port beside it",
+        ),
         Label("health", HEALTH_PATH, "/healthz", "the path that tells whether the service is ready and stays well"),
         Label("interval", TIMEOUT, "10s", "how often that path is asked while the service is well"),
         Label("strip", SWITCH, "true", "the path prefix is taken off before the request goes on"),
@@ -149,6 +161,23 @@ def read(labels: Mapping[str, str], container: str, zones: Zones) -> Reading:
 def origin(container: str, label: str) -> str:
     """Where a person finds it."""
     return f"container {container}, label {label}"
+
+
+def wishes_for(label: str, name: str, said: Mapping[str, Any], zones: Zones) -> list[Wish]:
+    """The wishes for one name as its labels say: one for HTTP, or one for each raw TCP port, and HTTP where a port is named for it.
+
+    Raises `NameRefused`.
+    """
+    raw = [raw_wish(label, parse_raw_claim(name, port, zones), said) for port in said.get("tcp", ())]
+    return raw if raw and "port" not in said else [*raw, wish_for(label, parse_claim(name, zones), said)]
+
+
+def raw_wish(label: str, claim: Claim, said: Mapping[str, Any]) -> Wish:
+    """The wish for a raw TCP port; what is said of HTTP is not for it."""
+    options = {field: said[field] for field in ("interval", "hold") if field in said}
+    if said.get("health") == "tcp":
+        options["health"] = "tcp"
+    return Wish(label, claim, claim.port, RAW, Options(**options))
 
 
 def wish_for(label: str, claim: Claim, said: Mapping[str, Any]) -> Wish:
@@ -245,11 +274,16 @@ class _Reader:
 
     def _name(self, label: str, name: str, said: Mapping[str, Any]) -> None:
         try:
-            claim = parse_claim(name, self._zones)
+            wishes = wishes_for(label, name, said, self._zones)
         except DevdnsError as error:
             self.refuse(name, _Bad(label, f"label {label}: {error.message}", error.hint))
             return
-        first = self._wishes.setdefault(claim, wish_for(label, claim, said))
+        for wish in wishes:
+            self._wish(label, name, wish)
+
+    def _wish(self, label: str, name: str, wish: Wish) -> None:
+        claim = wish.claim
+        first = self._wishes.setdefault(claim, wish)
         if first.label != label:  # a pool of two different services, if it were let through
             reason = f"label {label}: {claim} is what {first.label} of the same container claims"
             self.refuse(name, _Bad(label, reason, "give it another name"))

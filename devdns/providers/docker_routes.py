@@ -12,12 +12,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from devdns.core.errors import DevdnsError
-from devdns.core.names import Zones, parse_claim
+from devdns.core.names import Zones
 from devdns.core.routes import Route, State, Target, parse_target, trusting
 from devdns.core.sources import Refusal
 from devdns.providers.docker_container import KEPT, LOCAL, Container, Ground, Reach
 from devdns.providers.docker_events import paused, stopped
-from devdns.providers.docker_labels import LABELS, ROUTE, Reading, Wish, origin, read, wish_for
+from devdns.providers.docker_labels import LABELS, ROUTE, Reading, Wish, origin, read, wishes_for
 
 #: Docker's states of a container that keeps its names; in all others it is not there.
 THERE = ("running", "paused", "restarting")
@@ -114,13 +114,13 @@ def _default(container: Container, reading: Reading, rules: Rules) -> Plan:
     name = f"{container.service}.{container.project}".replace("_", "-") if container.is_service else container.name
     why = _no_default(container, reading, rules)
     if not why:
+        said = reading.plain if "tcp" in reading.plain else {"port": container.publishes[0], **reading.plain}
         try:
-            claim = parse_claim(name, rules.zones)
+            wishes = wishes_for(KEPT[1], name, said, rules.zones)
         except DevdnsError as error:
             why = error.message
         else:
-            wish = wish_for(KEPT[1], claim, {"port": container.publishes[0], **reading.plain})
-            return Plan((wish,), reading.refusals)
+            return Plan(tuple(wishes), reading.refusals)
     if not reading.plain:
         return Plan(refusals=(*reading.refusals, _quiet(container, name, why, NAME_IT)))
     key = LABELS[min(reading.plain)].key
@@ -135,7 +135,7 @@ def _no_default(container: Container, reading: Reading, rules: Rules) -> str:
     if not rules.default_names:
         return "docker.default_names is off"
     count = len(container.publishes)
-    if count == 1 or (count and "port" in reading.plain):
+    if count == 1 or "tcp" in reading.plain or (count and "port" in reading.plain):
         return ""
     published = f"publishes {count} TCP ports" if count else "publishes no TCP port"
     return f"service {container.service} {published}: a default name needs exactly one"
@@ -160,6 +160,7 @@ def _route(container: Container, wish: Wish, reach: Reach | None, rules: Rules) 
     return Route(
         host=wish.claim.host,
         prefix=wish.claim.prefix,
+        port=wish.claim.port,
         targets=targets,
         source=rules.source,
         owner=container.owner,

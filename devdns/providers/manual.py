@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from devdns.core.errors import DevdnsError
-from devdns.core.names import Claim, Zones, parse_claim
+from devdns.core.names import Claim, Zones, parse_any_claim
 from devdns.core.plain_file import read_regular
 from devdns.core.routes import Options, Route
 from devdns.core.routes_file import bind, read_line
@@ -85,11 +85,11 @@ class ManualRoutes:
 
     def _route(self, name: str, entry: Mapping[str, Any]) -> Route:
         """Raises `DevdnsError` for a name that is in no zone any more, and for what somebody wrote into the file."""
-        claim = parse_claim(name, self.zones)
+        claim = parse_any_claim(name, self.zones)
         if str(claim) != name:
             raise DevdnsError(f"{name} is in none of the zones {', '.join(self.zones.names)}", "add its zone again")
         value = {key: each for key, each in entry.items() if key != "origin"}
-        return bind(read_line(name, value), claim, source=SOURCE, origin=str(entry.get("origin", "")))
+        return bind(read_line(claim.host, value, claim.port), claim, source=SOURCE, origin=str(entry.get("origin", "")))
 
     def _load(self) -> _Kept:
         """The file's content, read once; raises OSError when it is there and cannot be read."""

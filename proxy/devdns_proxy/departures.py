@@ -57,7 +57,11 @@ def follow(context: Context, old: RouteTable, new: RouteTable, hosts: frozenset[
 
 def hurry(transport: asyncio.Transport) -> None:
     """Makes the kernel look whether the other end of a connection still exists: an address may vanish without a word."""
-    connected = transport.get_extra_info("socket")
+    hurry_socket(transport.get_extra_info("socket"))
+
+
+def hurry_socket(connected: socket.socket) -> None:
+    """The same for what has no transport."""
     if connected.family == socket.AF_UNIX:
         return
     with suppress(OSError):

@@ -11,6 +11,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeVar
 
+from devdns.core.own_addresses import is_own
 from devdns.core.routes import Target, forbidden
 from devdns_proxy import secure, unix_targets
 from devdns_proxy.h2up_link import Either, Link, NoHttp2
@@ -63,6 +64,20 @@ async def dial(context: Context, target: Target, *, upgrade: bool = False) -> Up
             raise DialFailed(f"{target} goes away before it has taken a request", passing=True)
         return link.lane()
     return await _alone(context, await _reach(context, target, _begin_tls))
+
+
+async def connect(context: Context, target: Target) -> socket.socket:
+    """A socket connected to a target of raw TCP; raises `DialFailed` as `dial` does."""
+    connected = await _reach(context, target, _bare)
+    if not target.path and is_own(connected.getpeername()[0]):
+        connected.close()
+        raise DialFailed(f"{target.host} leads to devdns itself")
+    return connected
+
+
+async def _bare(_context: Context, _target: Target, _address: str, connected: socket.socket) -> socket.socket:
+    """The connection as it is: whoever asked for it speaks over it."""
+    return connected
 
 
 async def _alone(context: Context, found: Upstream | Link) -> Upstream:

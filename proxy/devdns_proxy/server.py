@@ -26,6 +26,8 @@ from devdns_proxy.h2_trunk import Trunk
 from devdns_proxy.leaf_link import follow
 from devdns_proxy.limits import Limits, fitting
 from devdns_proxy.own_wire import connections
+from devdns_proxy.raw_server import RawServer
+from devdns_proxy.raw_traffic import RawTraffic
 from devdns_proxy.unix_targets import siblings
 
 BACKLOG = 4_096
@@ -51,7 +53,9 @@ class Proxy:
         self._following: asyncio.Task[None] | None = None
         self._application = own.application(view, web_socket)
         self._servers: dict[str, list[asyncio.Server]] = {}
+        self._doors: dict[str, list[RawServer]] = {}
         self._context: Context | None = None
+        self._raw: RawTraffic | None = None
         self._log: AccessLog | None = None
         self._runner: web.AppRunner | None = None
 
@@ -70,7 +74,8 @@ class Proxy:
         """What `/metrics` shows; nothing before `start`."""
         context, log = self._context, self._log
         counted = figures.families(context.counters) + figures.of_pool(context.pool) if context is not None else ()
-        return counted + (log.families() if log is not None else ())
+        raw = self._raw.counters.families() if self._raw is not None else ()
+        return counted + raw + (log.families() if log is not None else ())
 
     def sightings(self, life: str) -> Sightings:
         """What is seen of services, as control is told it."""
@@ -100,6 +105,8 @@ class Proxy:
         if self._log is not None:
             context.access = self._log.note
         context.start()
+        self._raw = RawTraffic(context)
+        self._raw.start()
         await self.open(sockets)
         if secure:
             await self._dress()
@@ -124,8 +131,16 @@ class Proxy:
             server = await loop.create_server(partial(kind, context), sock=each, backlog=BACKLOG)
             self._servers.setdefault(place, []).append(server)
 
+    async def open_raw(self, sockets: list[socket.socket], place: str) -> None:
+        """Accepts raw TCP on doors until `close` with the same `place`."""
+        if self._raw is None:
+            raise RuntimeError("the proxy has not been started")
+        self._doors.setdefault(place, []).extend(RawServer(self._raw, each) for each in sockets)
+
     def close(self, place: str) -> None:
         """Accepts no more there."""
+        for door in self._doors.pop(place, ()):
+            door.close()
         for server in self._servers.pop(place, ()):
             server.close()
 
@@ -134,10 +149,12 @@ class Proxy:
         context = self._context
         if context is None:
             return
-        for place in tuple(self._servers):
+        for place in {*self._servers, *self._doors}:
             self.close(place)
         context.retire()
         context.loop.call_later(min(grace, STREAM_GRACE), context.end_streams)
+        if self._raw is not None:
+            await self._raw.drain(min(grace, STREAM_GRACE))
         if not context.idle:
             with suppress(TimeoutError):
                 await asyncio.wait_for(context.empty.wait(), grace)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from msgspec import Struct
 
-from devdns.core.routes import RouteTable
+from devdns.core.routes import RouteTable, reached_without
 from devdns_resolver.authority import Authority, Kind, authority_of, is_above_zone
 from devdns_resolver.codes import CLASS_IN, Rcode, Type
 from devdns_resolver.query import Query, Question
 from devdns_resolver.records import Record, addresses, name_server, start_of_authority
 from devdns_resolver.services import service_records
 from devdns_resolver.settings import LOOPBACK4, LOOPBACK6, Settings
-from devdns_resolver.wirename import Labels
+from devdns_resolver.wirename import Labels, host_of
 
 
 class Reply(Struct, frozen=True):
@@ -72,10 +74,32 @@ def _data(question: Question, authority: Authority, table: RouteTable, settings:
     if authority.kind is Kind.TEST:
         return ()
     if question.qtype in (Type.A, Type.AAAA, Type.ANY):
+        raw = _raw(question, authority, table, settings)
+        if raw is not None:
+            return addresses(question.labels, Type.A, raw) if question.qtype != Type.AAAA else ()
         return _addresses(question.labels, question.qtype, authority, settings)
     if question.qtype in (Type.SRV, Type.TXT) and authority.kind is Kind.ZONE:
         return service_records(question, table, settings)
     return ()
+
+
+def _raw(question: Question, authority: Authority, table: RouteTable, settings: Settings) -> tuple[str, ...] | None:
+    """The addresses of a raw TCP name: its own, which is IPv4, for this machine; None for any other name.
+
+    It means nothing elsewhere, and there is no port at a gateway that would be this name's alone. So a container gets the
+    addresses of the service itself, as far as they are in its network, unless HTTP at the gateway is what the name has to offer, too.
+    While nobody can connect there, no address is given: at 127.0.0.1 another service may listen on that port.
+    """
+    host = host_of(question.name) if authority.kind is Kind.ZONE else None
+    routes = table.raw(host) if host is not None else ()
+    if not routes:
+        return None
+    if settings.reach is None:
+        return tuple(dict.fromkeys(route.address for route in routes if route.address))
+    if table.at(routes[0].host):
+        return None
+    near = (host for route in routes for host in reached_without(route))
+    return tuple(dict.fromkeys(host for host in near if ip_address(host) in settings.reach))
 
 
 def _addresses(owner: Labels, qtype: int, authority: Authority, settings: Settings) -> tuple[Record, ...]:

@@ -142,7 +142,10 @@ class Responder:
         key = (desk.transport, client, desk.listener)
         if key not in self._by_class:
             hello = self._hello
-            settings = settings_for(hello, client, desk.listener) if hello is not None and client is not None else None
+            settings = None
+            if hello is not None and client is not None:
+                network = self._access.bridges.get(plain_address(desk.listener))
+                settings = settings_for(hello, client, desk.listener, network)
             self._by_class[key] = Vantage(desk.transport, settings)
         return self._by_class[key]
 

@@ -21,7 +21,9 @@ def service_records(question: Question, table: RouteTable, settings: Settings) -
     if host is None:
         return ()
     if question.qtype == Type.TXT:
-        return tuple(Record(owner, Type.TXT, TTL, (_strings(route),)) for route in registered(host, table))
+        return tuple(
+            Record(owner, Type.TXT, TTL, (_strings(route),)) for route in (*registered(host, table), *table.raw(host))
+        )
     if below and settings.http_port is not None and registered(host, table):
         # The proxy's port, not the target's: NAME resolves to the proxy's address.
         return (Record(owner, Type.SRV, TTL, (0, 0, settings.http_port, labels_of(host))),)
@@ -38,7 +40,8 @@ def registered(host: str, table: RouteTable) -> tuple[Route, ...]:
 
 def _strings(route: Route) -> tuple[bytes, ...]:
     """`key=value` strings of one route; paths of files and containers stay with `explain`."""
-    pairs = [("path", route.prefix or "/"), ("state", str(route.state)), ("source", route.source.partition(":")[0])]
+    place = ("tcp", str(route.port)) if route.port else ("path", route.prefix or "/")
+    pairs = [place, ("state", str(route.state)), ("source", route.source.partition(":")[0])]
     return tuple(
         f"{key}={value}".encode("utf-8", "replace")[:MAX_STRING]
         for key, value in (*pairs, *(pair for target in route.targets for pair in _reached(target)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from msgspec import Struct
 
@@ -12,6 +12,8 @@ from devdns_resolver.wirename import Labels, labels_of
 
 LOOPBACK4 = "127.0.0.1"
 LOOPBACK6 = "::1"
+#: A network that no service is in (RFC 5737): who asks from elsewhere may reach none by itself, as far as we know.
+NOWHERE = IPv4Network("192.0.2.0/32")
 
 
 class Client(StrEnum):
@@ -23,24 +25,32 @@ class Client(StrEnum):
 
 
 class Settings(Struct, frozen=True):
-    """Zones as labels, longest first; where the proxy is reached (`http_port` None: nowhere); whether others' names are."""
+    """Zones as labels, longest first; where the proxy is reached (`http_port` None: nowhere); whether others' names are forwarded.
+
+    `reach` is the network in which who asks may reach a service itself; None for this machine, which has loopback.
+    """
 
     zones: tuple[Labels, ...] = ((b"dev", b"test"),)
     a: tuple[str, ...] = (LOOPBACK4,)
     aaaa: tuple[str, ...] = ()
     http_port: int | None = None
     forwards: bool = False
+    reach: IPv4Network | IPv6Network | None = None
 
 
-def settings_for(hello: Hello, client: Client, listener: str) -> Settings:
-    """The settings for `client` asking the listener bound to address `listener`."""
+def settings_for(
+    hello: Hello, client: Client, listener: str, network: IPv4Network | IPv6Network | None = None
+) -> Settings:
+    """The settings for `client` asking the listener bound to address `listener`, which serves the `network` of a bridge or none."""
     zones = sorted((labels_of(zone) for zone in hello.config.zones), key=len, reverse=True)
     a, aaaa = _here(hello, listener) if client is Client.ALLOWED else ((), ())
     if client is Client.BRIDGE:
         a = (listener,)  # the supervisor listens there for the proxy as well
+    reach = None if client is Client.LOOPBACK else network or NOWHERE
     if not a and not aaaa:
         a, aaaa = (_loopback4(hello),), _loopback6(hello)
-    return Settings(tuple(zones), a, aaaa, _port(hello, (*a, *aaaa)), forwards=hello.config.dns.forward != "off")
+    forwards = hello.config.dns.forward != "off"
+    return Settings(tuple(zones), a, aaaa, _port(hello, (*a, *aaaa)), forwards=forwards, reach=reach)
 
 
 def _here(hello: Hello, listener: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

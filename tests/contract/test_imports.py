@@ -26,6 +26,10 @@ DIRECTIONS = (
     ("devdns.links", ()),
     ("devdns.doors", ("devdns.bridges", "devdns.listeners")),
     (
+        "devdns.raw_doors",
+        ("devdns.core.own_addresses", "devdns.doors", "devdns.listeners", "devdns.ports"),
+    ),
+    (
         "devdns.supervisor",
         (
             "devdns.bridges",
@@ -33,6 +37,7 @@ DIRECTIONS = (
             "devdns.doors",
             "devdns.links",
             "devdns.listeners",
+            "devdns.raw_doors",
             "devdns.state_folder",
         ),
     ),

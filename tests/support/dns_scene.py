@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devdns.core.config import Config, DnsConfig
 from devdns.core.frames import VERSION, Hello, TableView
-from devdns.core.routes import Route, RouteTable, State, parse_target
+from devdns.core.routes import Route, RouteTable, State, parse_raw_target, parse_target
 
 HTTP = (("127.0.0.1", 8080), ("::1", 8080))
 GENERATION = 7
@@ -21,6 +21,13 @@ def route(name: str, *targets: str, source: str = "file:/home/me/devdns.yml", st
     )
 
 
+def raw(name: str, target: str, address: str, source: str = "file:/home/me/devdns.yml", port: int = 5432) -> Route:
+    """A raw TCP route."""
+    state = State.LIVE if address else State.UNREACHABLE
+    targets = (parse_raw_target(target),)
+    return Route(host=name, port=port, address=address, targets=targets, source=source, state=state)
+
+
 ROUTES = (
     route("api.dev.test", "5173"),
     route("api.dev.test/v2", "http://172.17.0.2:8000", source="docker", state=State.STARTING),
@@ -28,6 +35,8 @@ ROUTES = (
     route("sock.dev.test", "unix:/run/app.sock", source="manual"),
     route("*.wild.dev.test", "7000"),
     route("cart.shop.test", "6000"),
+    raw("db.dev.test", "172.17.0.3:5432", "127.77.3.9", source="docker"),
+    raw("shut.dev.test", "15432", ""),
 )
 
 

@@ -166,7 +166,7 @@ def test_times(hold, seconds):
 
 PROBLEMS = [
     ("zon: x", ["1: zon: unknown key - did you mean zone?"]),
-    ("frobnicate: x", ["1: frobnicate: unknown key - known are dns, docker, hold, http, https, mdns, routes, tls, workers, zone, zones"]),
+    ("frobnicate: x", ["1: frobnicate: unknown key - known are dns, docker, hold, http, https, mdns, routes, tcp, tls, workers, zone, zones"]),
     ("docker: {host: []}", ["1: docker.host: unknown key - did you mean hosts?"]),
     ("docker:\n  hosts: nowhere", ["2: docker.hosts: 'nowhere' is not the URL of a Docker Engine - write it like unix:///var/run/docker.sock or tcp://127.0.0.1:2375"]),
     ("docker: [1]", ["1: docker: a list is not a mapping of keys to values - its keys are enabled, hosts, default_names"]),

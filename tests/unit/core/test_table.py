@@ -158,3 +158,30 @@ def test_a_change_is_true_when_it_changes_something():
 )
 def test_targets_as_text(target, text):
     assert str(target) == text
+
+
+def raw_route(host, port, target=1):
+    return Route(host=host, port=port, targets=(Target("127.0.0.1", target, "tcp"),), source="docker")
+
+
+def test_raw_routes_are_met_by_no_look_up_of_http():
+    table = RouteTable([raw_route("db", 5432), raw_route("db", 6379), route("web")])
+    assert table.lookup("db") is None
+    assert table.at("db") == ()
+    assert [each.port for each in table.raw("db")] == [5432, 6379]
+    assert (len(table), sorted(table.hosts())) == (3, ["db", "web"])
+    assert {each.name for each in table} == {"db:5432", "db:6379", "web"}
+
+
+def test_one_name_carries_http_and_raw_tcp_apart():
+    http, tcp = route("db"), raw_route("db", 5432)
+    table = RouteTable([http, tcp])
+    assert (table.lookup("db"), table.raw("db")) == (http, (tcp,))
+    assert (table.get(Claim("db")), table.get(Claim("db", port=5432))) == (http, tcp)
+    assert list(table.hosts()) == ["db"]
+    without = table.apply(Change(1, (Claim("db", port=5432),)))
+    assert (without.lookup("db"), without.raw("db")) == (http, ())
+    assert table.raw("db") == (tcp,)
+    moved = table.apply(Change(1, (), (raw_route("db", 5432, 2),)))
+    assert (moved.raw("db")[0].targets[0].port, table.raw("db")[0].targets[0].port) == (2, 1)
+    assert moved.apply(Change(2, (Claim("db"),))).lookup("db") is None

@@ -212,3 +212,35 @@ def test_any_labels_are_read_without_an_exception_into_clean_lines(labels):
             assert line.isprintable(), line
         assert len(refusal.name) <= 253
         assert len(refusal.reason) <= 400
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"dev.tcp": "5432"}, [("db.dev.test:5432", 5432, "tcp")]),
+        ({"dev.tcp": "5432, 6379"}, [("db.dev.test:5432", 5432, "tcp"), ("db.dev.test:6379", 6379, "tcp")]),
+        ({"dev.tcp": "5432", "dev.port": "80"}, [("db.dev.test:5432", 5432, "tcp"), ("db.dev.test", 80, "http")]),
+    ],
+)
+def test_raw_tcp(labels, expected):
+    reading = read({"dev.route": "db", "dev.hold": "5s", "dev.strip": "true", **labels}, "box", ZONES)
+    assert [(str(wish.claim), wish.port, wish.scheme) for wish in reading.wishes] == expected
+    assert reading.wishes[0].options == Options(hold=5.0)
+    assert reading.refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ({"dev.route": "db", "dev.tcp": "pg"}, "label dev.tcp: 'pg' is not a port from 1 to 65535"),
+        ({"dev.route": "db", "dev.tcp": "5432:15432"}, "label dev.tcp: '5432:15432' is not a port from 1 to 65535"),
+        (
+            {"dev.route": "*.db", "dev.tcp": "1"},
+            "label dev.route: name '*.db' is a wildcard, and raw TCP knows neither",
+        ),
+        ({"dev.route": "db/x", "dev.tcp": "1"}, "label dev.route: name 'db/x' is a path, and raw TCP knows neither"),
+    ],
+)
+def test_raw_tcp_that_is_refused(labels, reason):
+    reading = read(labels, "box", ZONES)
+    assert (reading.wishes, [each.reason for each in reading.refusals]) == ((), [reason])

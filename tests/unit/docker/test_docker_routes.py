@@ -215,3 +215,16 @@ def test_names_put_by_hand_that_compose_would_not_give_are_none():
     assert [each.reason for each in found.refusals] == [
         "container box has no label dev.route and is no compose service"
     ]
+
+
+@pytest.mark.parametrize("published", [{}, {"5432/tcp": HERE}])
+def test_a_service_with_dev_tcp_has_its_default_name_for_raw_tcp(published):
+    found = planned("box", {**SERVICE, "dev.tcp": "5432"}, exposed=("5432/tcp",), published=published)
+    assert ports(found) == {"web-app.my-shop.dev.test:5432": 5432}
+
+
+def test_a_raw_route_leads_to_the_port_of_the_container():
+    box = parse(inspection("box", {"dev.route": "db", "dev.tcp": "5432"}, exposed=("5432/tcp",)))
+    (route,) = routes(box, plan(box, RULES), {5432: Reach(box.address, 5432, open=True)}, RULES)
+    assert (route.name, route.port, route.state) == ("db.dev.test:5432", 5432, State.LIVE)
+    assert route.targets == (Target(box.address, 5432, "tcp"),)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
+from msgspec.structs import replace
 from support.dns_scene import route, table
 
 from devdns_resolver.answer import Forward, Reply, answer
@@ -105,3 +108,29 @@ def test_the_serial_follows_the_table() -> None:
         )
         assert isinstance(found, Reply)
         assert found.answers[0].data[2][0] == serial  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "expected"),
+    [
+        ("db.dev.test", None, ["127.77.3.9"]),
+        ("shut.dev.test", None, []),
+        ("db.dev.test", "172.17.0.0/16", ["172.17.0.3"]),
+        ("db.dev.test", "172.18.0.0/16", []),
+        ("shut.dev.test", "172.17.0.0/16", []),
+        ("api.dev.test", "172.17.0.0/16", ["127.0.0.1"]),
+    ],
+)
+def test_a_raw_tcp_name_is_an_address_that_means_something_to_who_asks(
+    name: str, network: str | None, expected: list[str]
+) -> None:
+    seen_from = replace(SETTINGS, reach=ip_network(network) if network else None)
+    assert [record.data[0] for record in reply(name, settings=seen_from).answers] == expected
+    assert reply(name, Type.ANY, seen_from).answers == reply(name, settings=seen_from).answers
+    assert (reply(name, Type.AAAA, seen_from).answers == ()) == (name != "api.dev.test")
+
+
+def test_a_name_of_http_and_raw_tcp_is_the_gateway_for_containers() -> None:
+    bridge = replace(SETTINGS, a=("172.17.0.1",), reach=ip_network("172.17.0.0/16"))
+    assert [each.data for each in reply("db.dev.test", Type.A, bridge, "db.dev.test").answers] == [("172.17.0.1",)]
+    assert [each.data for each in reply("db.dev.test", Type.A, SETTINGS, "db.dev.test").answers] == [("127.77.3.9",)]
