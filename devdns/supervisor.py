@@ -39,7 +39,10 @@ READY = b"R"
 HELD = 75  # EX_TEMPFAIL of sysexits.h: to whoever waits for a detached start, another devdns was quicker
 #: Variables that we set for the children; whatever stood there before means nothing.
 OURS = frozenset(
-    {f"DEVDNS_{word}" for word in ["PLAN", "SOCKETS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "WEB"]}
+    {
+        f"DEVDNS_{word}"
+        for word in ["PLAN", "SOCKETS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "LEAVES", "WEB"]
+    }
 )
 SETTLE = 0.05  # a bridge that comes up changes several times
 LINE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM

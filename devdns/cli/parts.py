@@ -65,7 +65,11 @@ def sockets(where: str | None, state_dir: Path) -> dict[str, str]:
         )
     path = Path(where.removeprefix(SCHEME)) if where else state_dir
     folder, snapshots = (path.parent, path) if path.suffix == ".sock" else (path, path / "snapshots.sock")
-    return {"DEVDNS_SNAPSHOTS": str(snapshots), "DEVDNS_WEB": str(folder / "web.sock")}
+    return {
+        "DEVDNS_SNAPSHOTS": str(snapshots),
+        "DEVDNS_LEAVES": str(folder / "leaves.sock"),
+        "DEVDNS_WEB": str(folder / "web.sock"),
+    }
 
 
 def _become(name: str, config: Path | None, flags: dict[str, str | None], variables: dict[str, str]) -> NoReturn:

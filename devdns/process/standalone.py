@@ -50,7 +50,9 @@ def _beside_control(environ: Mapping[str, str]) -> dict[str, str]:
     if not sockets.parent.is_dir():  # control comes later, and root's folder will be nobody's
         return {} if given else _run_as(sudo_caller(environ) or (NOBODY, NOBODY))
     os.chdir(sockets.parent)
-    relative = {"DEVDNS_SNAPSHOTS": sockets.name, "DEVDNS_WEB": Path(environ.get("DEVDNS_WEB", "web.sock")).name}
+    others = {f"DEVDNS_{name.upper()}": f"{name}.sock" for name in ("leaves", "web")}
+    relative = {variable: Path(environ.get(variable, name)).name for variable, name in others.items()}
+    relative["DEVDNS_SNAPSHOTS"] = sockets.name
     return relative if given else relative | _run_as(user_of(environ, Path()))
 
 
