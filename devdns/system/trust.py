@@ -41,7 +41,8 @@ def trusted(store: Store, certificate: Certificate) -> Trust:
 
 def _asked(store: Store, certificate: Certificate) -> bool:
     if store.kind in NSS:
-        return store.present and nss.trusts(Path(store.place), certificate.der)
+        folder = Path(store.place)
+        return (folder / nss.CERTS).exists() and nss.trusts(folder, certificate.der)
     if store.kind == MACOS:
         return keychain.listed(_said(keychain.listing()), certificate)
     if store.kind == WINDOWS:
