@@ -62,9 +62,7 @@ class Firefox:
 
     def say(self, expression: str) -> Any:
         """The value of an expression in the page, a promise awaited; raises `Refused` where it throws."""
-        answer = self.ask(
-            "script.evaluate", expression=expression, target={"context": self._tab}, awaitPromise=True
-        )
+        answer = self.ask("script.evaluate", expression=expression, target={"context": self._tab}, awaitPromise=True)
         if answer["type"] == "exception":
             raise Refused(answer["exceptionDetails"]["text"])
         return answer["result"].get("value")
