@@ -26,12 +26,14 @@ _control = option(
 _zone = option("--zone", metavar="ZONE", help="The zone whose names are answered.")
 _dns = option("--dns", metavar="ADDR:PORT", help="Where the resolver listens.")
 _http = option("--http", metavar="ADDR:PORT", help="Where the proxy listens.")
+_https = option("--https", metavar="ADDR:PORT|off", help="Where the proxy speaks TLS.")
 
 
 @click.command(short_help="Run control alone: sources, routes and the API.")
 @_zone
 @_dns
 @_http
+@_https
 @common
 def control(*, state_dir: Path, config: Path | None, **flags: str | None) -> NoReturn:
     """Run control alone: sources, routes and the API, on sockets in the state folder."""
@@ -51,6 +53,7 @@ def resolver(*, state_dir: Path, config: Path | None, where: str | None, **flags
 @click.command()
 @_control
 @_http
+@_https
 @common
 def proxy(*, state_dir: Path, config: Path | None, where: str | None, **flags: str | None) -> NoReturn:
     """Run a proxy alone, which follows control's routes."""

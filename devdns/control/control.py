@@ -71,12 +71,16 @@ class Control:
         self.registry.sources.recall = Recall(config.hold)
         self.registry.probes.hold = config.hold
         self.registry.sources.remember(self._last)
-        self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
+        self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http, https), lambda: self.registry.table)
         self._tls = tls_of(config, self.registry) if https else None
         self.registry.tell = self._publish
         self.registry.sighted = self._snapshots.sighted
         self.registry.sighted.failed = self.registry.history.failed
-        self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
+        self._api = Api(
+            self.registry,
+            self.instance,
+            {"dns": list(config.dns.listen or ()), "http": list(http), "https": list(https)},
+        )
         self._faults = FaultBoard(self._snapshots.publish_aside)
         self.registry.faults = self._faults.of
         self._snapshots.publish_aside(Faults())  # a follower may still hold those of a control before this one
@@ -88,7 +92,7 @@ class Control:
         self._api.tls = self._tls or NoTls()
         self._providers = list(providers(config, zones))
         self._config = config
-        self._http = http
+        self._web = (*http, *https)
         self._runners: list[web.AppRunner] = []
         self._servers: list[asyncio.Server] = []
 
@@ -105,7 +109,7 @@ class Control:
 
     async def start(self, control: socket, snapshots: socket, web: socket, leaves: socket | None = None) -> None:
         """Serves the listening sockets, once the files and manual routes were read (or half a second passed)."""
-        gate = Gate(self.registry.zones, known_ports(self._http), token.load(Path(TOKEN)))
+        gate = Gate(self.registry.zones, known_ports(self._web), token.load(Path(TOKEN)))
         self.registry.start(self._providers)
         for source in switched_off(self._config):
             self.registry.sources.off(source, f"{source}.enabled is false")

@@ -29,12 +29,13 @@ HEADER = 4
 
 
 class Hello(Struct, frozen=True, tag="hello"):
-    """First frame of a connection: what the parts need to know besides routes. `http` are the proxy's (address, port)."""
+    """First frame of a connection: what the parts need to know besides routes. `http` and `https` are the proxy's (address, port)."""
 
     version: int
     instance: str
     config: Config
     http: tuple[tuple[str, int], ...] = ()
+    https: tuple[tuple[str, int], ...] = ()
 
 
 class Slice(Struct, frozen=True, tag="slice"):

@@ -136,6 +136,7 @@ class Options(Struct, frozen=True, gc=False):
 
     `verify` says whether the certificate of an https target is checked, `ca` is the absolute path of the CAs that may have
     signed it, in place of the system's; the default is to check it everywhere but on loopback.
+    `redirect`: who comes without TLS is sent to https.
     `health` is the path that is probed, or `tcp` for a mere connect, `interval` how often while it is well.
     """
 
@@ -147,6 +148,7 @@ class Options(Struct, frozen=True, gc=False):
     interval: float | None = None
     verify: bool | None = None
     ca: str | None = None
+    redirect: bool = False
 
     @property
     def trust(self) -> str:

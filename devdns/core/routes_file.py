@@ -27,6 +27,7 @@ OPTIONS: dict[str, Kind] = {
     "interval": TIMEOUT,
     "verify": SWITCH,
     "ca": CA_FILE,
+    "redirect": SWITCH,
 }
 KNOWN = ["target", *OPTIONS]
 NO_OPTIONS = Options()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from devdns.core.routes import Route, State, Target
 from devdns_proxy import departures, refusals
 from devdns_proxy.dialling import DialFailed
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized
 from devdns_proxy.heads import IDEMPOTENT
 from devdns_proxy.holding import PASSING
@@ -32,8 +33,8 @@ class Exchange(Troubled):
     __slots__ = ("_cut_short", "_dialled", "_head", "_line", "_piece", "_tried", "_tries")
     _dialled: Target
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
+        super().__init__(context, door)
         self._head = b""
         self._cut_short = False  # the deadline is that of a service that went down
         self._piece: bytes | None = None  # the body, where it went out whole with the head
@@ -45,6 +46,8 @@ class Exchange(Troubled):
         """Finds the route as it is now, and a connection; `fresh` when one that was idle has just failed us."""
         context, meaning = self._context, self.meaning
         route = context.route(meaning.host, self._target)
+        if route is not None and (context.redirects or route.options.redirect) and self._redirect(route):
+            return
         if route is None or route.state is not LIVE or meaning.loop:
             self._stay(route)
             return
@@ -62,6 +65,15 @@ class Exchange(Troubled):
         else:
             context.counters.reused += 1
             self._send(upstream)
+
+    def _redirect(self, route: Route) -> bool:
+        """Sends who came without TLS to where it is spoken; False for who came with it, and where it is spoken nowhere."""
+        port = self._context.https_port
+        if self._door.secure or port is None:
+            return False
+        self._route = route
+        self._answer(refusals.redirected(self.meaning, self._target, port))
+        return True
 
     def _stay(self, route: Route | None) -> None:
         """There is no way now: waits for one, or answers."""

@@ -97,13 +97,15 @@ def _bytes(folder: Path, name: str, *, private: bool = False) -> bytes | None:
     except OSError as error:
         what = "is a link" if error.errno == errno.ELOOP else f"cannot be read: {(error.strerror or '').lower()}"
         raise _refused(folder, f"{name} {what}") from None
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+    try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
             raise _refused(folder, f"{name} is no plain file of this user")
         if private and facts.st_mode & 0o077:
             raise _refused(folder, f"others could read {name}")
-        return file.read(MOST_BYTES)
+        return os.read(descriptor, MOST_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

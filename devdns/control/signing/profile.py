@@ -74,7 +74,7 @@ def leaf(
 
     Its subject is empty, and its names therefore critical (section 4.2.1.6).
     """
-    left = issuer.not_valid_after_utc - _moment(now)
+    left = issuer.not_valid_after_utc - _moment(now) + BACKDATED
     identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return (
         _built(key.public_key(), _moment(now), min(LEAF_LIFE, left))
@@ -113,7 +113,7 @@ def _built(key: ec.EllipticCurvePublicKey, moment: datetime, life: timedelta) ->
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(moment - BACKDATED)
-        .not_valid_after(moment + life)
+        .not_valid_after(moment - BACKDATED + life)
     )
 
 
