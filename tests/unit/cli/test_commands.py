@@ -11,6 +11,7 @@ from devdns.cli.main import COMMANDS, cli, main
 from devdns.core.config import KEYS
 
 READING = {
+    "system status",
     "status",
     "routes",
     "explain",
