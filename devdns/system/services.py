@@ -102,7 +102,7 @@ def service_unit(person: Person, sockets: Iterable[str], *, own: bool) -> str:
     return (
         f"{HEAD}[Unit]\nDescription=devdns: a name instead of a port for every local service\n"
         f"Requires={named}\nAfter={named} network.target\n\n"
-        f"[Service]\n{user}ExecStart={' '.join(map(_quoted, command(person)))}\nRestart=on-failure\nNoNewPrivileges=yes\n\n"
+        f"[Service]\n{user}ExecStart={_command_line(command(person))}\nRestart=on-failure\nNoNewPrivileges=yes\n\n"
         f"[Install]\nWantedBy={'default.target' if own else 'multi-user.target'}\n"
     )
 
@@ -113,9 +113,14 @@ def command(person: Person) -> tuple[str, ...]:
     return (person.python, "-P", "-m", "devdns.cli.main", "up", "--state-dir", person.state_dir, *config)
 
 
+def _command_line(words: Iterable[str]) -> str:
+    """As systemd.service(5) reads it: specifiers mean nothing in it, nor variables, which it looks for behind the program only."""
+    program, *rest = words
+    return " ".join([_quoted(program), *(_quoted(word.replace("$", "$$")) for word in rest)])
+
+
 def _quoted(word: str) -> str:
-    """As systemd.service(5) reads a command line: specifiers and variables mean nothing in it."""
-    said = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    said = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{said}"' if any(each in " '\";" for each in word) else said
 
 
