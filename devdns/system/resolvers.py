@@ -29,16 +29,20 @@ def kind_of(machine: Machine) -> str:
     """Which program answers this machine's names: a key of `KINDS`."""
     if machine.platform == "darwin":
         return "macos"
+    if HEAD.strip() in machine.resolv_conf:
+        return "resolv.conf"
     if "systemd-resolve" in machine.holder or (machine.resolved_runs and machine.servers[:1] in (("127.0.0.53",), ())):
         return "systemd-resolved"
     if re.search(r"^\s*dns\s*=\s*dnsmasq\s*$", machine.networkmanager, re.MULTILINE):
         return "networkmanager"
     if not machine.servers or not machine.servers[0].startswith(("127.", "::1")):
         return "hosts" if machine.musl else "resolv.conf"
-    if machine.dnsmasq and ("dnsmasq" in machine.holder or not machine.unbound):
-        return "dnsmasq"
-    if machine.unbound and ("unbound" in machine.holder or not machine.dnsmasq):
-        return "unbound"
+    here = {"dnsmasq": machine.dnsmasq, "unbound": machine.unbound}
+    if machine.holder:
+        return next((name for name, there in here.items() if there and name in machine.holder), "hosts")
+    found = [name for name, there in here.items() if there]
+    if len(found) == 1 and machine.servers[0] != STUB[0]:
+        return found[0]
     return "hosts" if machine.servers[0] != STUB[0] else "resolv.conf"
 
 
@@ -73,7 +77,11 @@ def _resolved(wish: Wish, machine: Machine, person: Person) -> Plan:
     drop_in = Write("/etc/systemd/resolved.conf.d/zz-devdns.conf", HEAD + "\n".join(lines) + "\n", "systemd-resolved")
     servers = ", ".join(machine.resolved_servers)
     notes = (
-        (f"systemd-resolved has servers of its own ({servers}): devdns asks them for all other names",) if whole else ()
+        (
+            f"systemd-resolved has servers of its own ({servers}): devdns, which has to run then, asks them for all other names",
+        )
+        if whole
+        else ()
     )
     forward = ",".join(map(_plain_server, machine.resolved_servers))
     return Plan((_settings(person, "systemd-resolved", wish, forward), drop_in), notes)
