@@ -13,6 +13,8 @@ from devdns.core.errors import DevdnsError
 
 LOOPBACK = ("127.0.0.1", "::1")
 JOINED = ", the line above had no end"
+#: The first mark of anybody's block, where that is what follows.
+ANY_FIRST = re.compile(rb"\A(# >>> devdns [^\r\n,]+)(?=\r?\n)")
 
 
 def _marks(owner: str) -> tuple[str, str]:
@@ -45,8 +47,10 @@ def without_block(text: bytes, owner: str) -> bytes:
     if found is None:
         return text
     before, after = text[: found.start()], text[found.end() :]
-    if JOINED.encode() in found[0].splitlines()[0] and not after:
-        before = before.removesuffix(line_end(text))
+    if JOINED.encode() in found[0].splitlines()[0]:
+        if not after:
+            before = before.removesuffix(line_end(text))
+        after = ANY_FIRST.sub(rb"\1%s" % JOINED.encode(), after)  # the next block knows it then
     return before + after
 
 

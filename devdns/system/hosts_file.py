@@ -80,15 +80,15 @@ def _replace(path: Path, file: int, seen: tuple[int, int, int, int], old: bytes,
         found = os.fstat(file)
         os.chown(fresh, found.st_uid, found.st_gid)
         if _stamp(path) != seen:
+            fresh.unlink()
             return False
-        fresh.rename(path)
-        sync_folder(path.parent)
+        fresh.rename(path)  # from here on the lock is the next writer's, and so is the name of the new file
     except OSError as error:
+        fresh.unlink(missing_ok=True)
         if error.errno != errno.EBUSY:
             raise
         _in_place(path, old, new)
-    finally:
-        fresh.unlink(missing_ok=True)
+    sync_folder(path.parent)
     return True
 
 

@@ -38,6 +38,7 @@ echo "systemd-resolve:x:65533:" >> /etc/group
 echo up
 exec cat
 """
+BOUND = 60.0
 DNSMASQ = ("dnsmasq", "--keep-in-foreground", "--no-hosts", "--bind-interfaces", "--user=root", "--pid-file=")
 
 
@@ -50,14 +51,14 @@ class Room:
         self.state = folder / "state"
         self.prefix = ["nsenter", f"--mount=/proc/{pid}/ns/mnt", f"--net=/proc/{pid}/ns/net"]
 
-    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, bound: float = BOUND, **environ: str) -> subprocess.CompletedProcess[str]:
         environ = clean_environ(DEVDNS_STATE_DIR=str(self.state), **environ)
         return subprocess.run(
             [*self.prefix, *command],
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=bound,
             env=environ,
             cwd=self.folder,
         )
@@ -95,13 +96,18 @@ class Room:
                 process.wait(10)
 
     def picture(self) -> dict[str, str]:
-        """Every file of /etc with its bytes, mode and owner, links as links."""
-        found = {}
-        for path in sorted(self.etc.rglob("*")):
-            entry = path.lstat()
-            what = os.readlink(path) if path.is_symlink() else _digest(path) if path.is_file() else "folder"  # noqa: PTH115 - as it is written
-            found[str(path.relative_to(self.etc))] = f"{what} {entry.st_mode:o} {entry.st_uid}:{entry.st_gid}"
-        return found
+        """What is in its /etc."""
+        return picture(self.etc)
+
+
+def picture(folder: Path) -> dict[str, str]:
+    """Everything in a folder: files with their bytes, links as links, mode and owner."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        entry = path.lstat()
+        what = os.readlink(path) if path.is_symlink() else _digest(path) if path.is_file() else "folder"  # noqa: PTH115 - as it is written
+        found[str(path.relative_to(folder))] = f"{what} {entry.st_mode:o} {entry.st_uid}:{entry.st_gid}"
+    return found
 
 
 def _digest(path: Path) -> str:

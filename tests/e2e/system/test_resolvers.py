@@ -105,13 +105,13 @@ def test_every_name_is_found_and_every_file_is_as_it_was_afterwards(start: Start
             assert "installed; devdns system uninstall takes it back" in said
             status = json.loads(machine.devdns("system", "status", "--json"))
             assert (status["resolver"], {step["state"] for step in status["steps"]}) == (kind, {"stands"})
-        with machine.up():
-            with nothing(machine) if start is plain else start(machine):  # told to read its settings again
-                wait_until(lambda: machine.finds("api.dev.test"), what="the name")
-                assert machine.finds("Never.Said.dev.test") <= {"127.0.0.1", "::1"}
-                assert machine.finds(OUTSIDE) == {ADDRESS}
-                machine.devdns("system", "uninstall", "--yes")
-                assert machine.picture() == before
+        # Its settings are read again, as it was told.
+        with machine.up(), nothing(machine) if start is plain else start(machine):
+            wait_until(lambda: machine.finds("api.dev.test"), what="the name")
+            assert machine.finds("Never.Said.dev.test") <= {"127.0.0.1", "::1"}
+            assert machine.finds(OUTSIDE) == {ADDRESS}
+            machine.devdns("system", "uninstall", "--yes")
+            assert machine.picture() == before
         with start(machine):
             assert machine.finds("api.dev.test") == set()
             assert machine.finds(OUTSIDE) == {ADDRESS}

@@ -32,6 +32,7 @@ def test_any_file_is_as_it_was_when_the_block_is_out(lines, end, ended, first, s
     twice = with_block(with_block(once, OTHER, second), OWNER, second)
     assert names_in(twice, OWNER) == names_in(twice, OTHER) == tuple(sorted(second))
     assert without_block(without_block(twice, OTHER), OWNER) == text
+    assert without_block(without_block(twice, OWNER), OTHER) == text
     assert without_block(once, OWNER) == text
 
 
