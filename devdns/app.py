@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from devdns.core.settings import Config
+from devdns.handed import handed
 from devdns.listeners import Address, Wanted, open_listeners, show
 from devdns.process import logs, privileges
 from devdns.process.child import loop_factory, run, serve
@@ -69,7 +70,7 @@ def run_in_process(config: Config, config_path: str | None, plan: Mapping[str, A
     os.chdir(plan["state_dir"])
     folder = StateFolder(os.environ)
     try:
-        opened = open_listeners(Wanted.parse(row) for row in plan["listeners"])
+        opened = open_listeners((Wanted.parse(row) for row in plan["listeners"]), handed(os.environ))
         for note in opened.told():
             print(note)  # noqa: T201 - for the person at the terminal
         inherited = Inherited([*opened.sockets, *folder.bind()], opened.addresses)

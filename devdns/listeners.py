@@ -79,16 +79,37 @@ class Listeners:
         self.sockets.clear()
 
 
-def open_listeners(wanted: Iterable[Wanted]) -> Listeners:
-    """Binds all of them, or none: raises `UsageRefused` naming the address, who holds it and the mend."""
-    listeners = Listeners()
+def open_listeners(wanted: Iterable[Wanted], handed: Iterable[tuple[str, socket.socket]] = ()) -> Listeners:
+    """Binds all of them, or none: raises `UsageRefused` naming the address, who holds it and the mend.
+
+    For a role of which open sockets were `handed` over, these are all there is.
+    """
+    listeners, wanted = Listeners(), list(wanted)
     try:
+        there = _take(handed, {each.role for each in wanted}, listeners)
         for each in wanted:
-            _open(each, listeners)
+            if each.role not in there:
+                _open(each, listeners)
     except BaseException:
         listeners.close()
         raise
     return listeners
+
+
+def _take(handed: Iterable[tuple[str, socket.socket]], wanted: set[str], listeners: Listeners) -> set[str]:
+    """Keeps what was handed over for the wanted roles, and returns those; nobody would serve the others."""
+    there = set()
+    for name, sock in handed:
+        role = name.partition("-")[0]
+        if role not in wanted:
+            sock.close()
+            continue
+        there.add(role)
+        listeners.sockets.append((name, sock))
+        address = sock.getsockname()[:2]
+        if address not in listeners.addresses[role]:
+            listeners.addresses[role].append(address)
+    return there
 
 
 def _open(wanted: Wanted, listeners: Listeners) -> None:
@@ -142,7 +163,7 @@ def bind_tcp(host: str, port: int, device: str = "") -> socket.socket:
 def _beside(sock: socket.socket) -> socket.socket:
     """Another listener at the address of `sock`; that one itself where the kernel does not spread connections.
 
-    That others may be bound beside it is set now and not before: until then the address was ours alone or refused.
+    Nor does it where systemd opened `sock` for us: we may not bind beside it. That others may be bound beside it is set now and not before: until then the address was ours alone or refused.
     """
     if sys.platform != "linux":
         return sock
@@ -155,9 +176,9 @@ def _beside(sock: socket.socket) -> socket.socket:
         other.bind(sock.getsockname())
         other.listen(BACKLOG)
         other.setblocking(False)
-    except BaseException:
+    except OSError:
         other.close()
-        raise
+        return sock
     return other
 
 

@@ -26,6 +26,7 @@ from typing import NoReturn, TextIO
 from devdns import bridges, links
 from devdns.core.errors import DevdnsError
 from devdns.doors import Doors, Named, role_of
+from devdns.handed import VARIABLES, handed
 from devdns.listeners import Listeners, Wanted, open_listeners, show
 from devdns.raw_doors import DoorsRefused, RawDoors, places
 from devdns.state_folder import Held, StateFolder
@@ -46,7 +47,7 @@ OURS = frozenset(
         f"DEVDNS_{word}"
         for word in ["PLAN", "SOCKETS", "DOORS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "LEAVES", "WEB"]
     }
-)
+).union(VARIABLES)
 SETTLE = 0.05  # a bridge that comes up changes several times
 LINE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM
 
@@ -96,6 +97,7 @@ class Supervisor:
         self._plan = plan
         self._out = out
         self._environ = {key: value for key, value in environ.items() if key not in OURS}
+        self._handed = handed(environ)
         self._selector = selectors.DefaultSelector()
         self._children: list[Child] = []
         self._listeners = Listeners()
@@ -129,7 +131,7 @@ class Supervisor:
         return self._exit
 
     def _bind(self) -> None:
-        self._listeners = open_listeners(self._plan.listeners)
+        self._listeners = open_listeners(self._plan.listeners, self._handed)
         self._unix = self._folder.bind()
         if self._folder.user is not None:
             self._environ["DEVDNS_RUN_AS"] = "{}:{}".format(*self._folder.user)

@@ -33,6 +33,7 @@ COMMANDS = {
     "open": "devdns.cli.browse:browse",
     "chaos": "devdns.cli.chaos:chaos",
     "logs": "devdns.cli.logs:logs",
+    "system": "devdns.cli.system:system",
     "demo": "devdns.cli.demo:demo",
     "bench": "devdns.cli.bench:bench",
     "study": "devdns.cli.study:study",

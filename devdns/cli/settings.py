@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -96,10 +97,15 @@ def _of_pipe(pipe: FileIO) -> bytes:
     raise OSError(errno.ETIMEDOUT, f"nobody wrote all of it within {PIPE_SECONDS:.0f} s")
 
 
-def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[core.Config, int]:
-    """The settings in force and how many routes the file holds; raises with every problem of file, variables and flags."""
+def read_settings(
+    path: Path | None, environ: Mapping[str, str], installed: Mapping[str, str] = MappingProxyType({})
+) -> tuple[core.Config, int]:
+    """The settings in force and how many routes the file holds; raises with every problem of file, variables and flags.
+
+    `installed` counts where none of them says anything.
+    """
     file = read_file(path) if path else None
-    config = _absolute(core.load(file, environ))
+    config = _absolute(core.load(file, environ, installed))
     return config, len(core.routes(file, Zones(config.zones))) if file else 0
 
 

@@ -20,6 +20,10 @@ from devdns.state_folder import refuse_foreign
 LOCK = "supervisor.lock"
 RECORD = "supervisor.json"
 LOG = Path("log", "devdns.log")
+INSTALLED = "installed.json"
+MAY_BE_INSTALLED = ("DEVDNS_DNS", "DEVDNS_DNS_FORWARD")
+#: What other commands put there before the first `devdns up`.
+EARLY = ("system.journal", ".system.journal.new", "trust.journal", ".trust.journal.new", INSTALLED)
 PRIVATE = 0o700
 MEND = "give another one with --state-dir DIR"
 
@@ -72,7 +76,7 @@ def _check_ours(path: Path) -> None:
 
     Another `devdns up` may be at work in it: that makes the log first, then the lock, then the rest.
     """
-    if any(each.name not in (LOG.parts[0], LOCK) for each in path.iterdir()) and not (path / LOCK).exists():
+    if any(each.name not in (LOG.parts[0], LOCK, *EARLY) for each in path.iterdir()) and not (path / LOCK).exists():
         raise UsageRefused(f"state folder {str(path)!r} holds other things", "give an empty one with --state-dir DIR")
 
 
@@ -129,6 +133,16 @@ def record(state_dir: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def installed(state_dir: Path) -> dict[str, str]:
+    """The variables that `devdns system install` set for this machine's resolver; none where nothing is installed."""
+    try:
+        found = json.loads(read_regular(state_dir / INSTALLED))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    rows = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in rows if key in MAY_BE_INSTALLED and isinstance(value, str)}
 
 
 def is_devdns(pid: int) -> bool:

@@ -50,7 +50,7 @@ def up(
     if attach():
         return 0
     environ = dict(os.environ) | variables
-    settings, count = read_settings(path, environ)
+    settings, count = read_settings(path, environ, state.installed(state_dir))
     state.prepare(state_dir)
     wanted = plan(settings, state_dir=state_dir, config_path=path, platform=sys.platform, debug=switches.debug)
     wanted["detached"] = detach

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -191,19 +192,22 @@ def _element(kind: Kind, node: Node, place: str, problems: Problems) -> Any:
     return UNSET
 
 
-def load(file: ConfigFile | None, environ: Mapping[str, str]) -> Config:
+def load(
+    file: ConfigFile | None, environ: Mapping[str, str], installed: Mapping[str, str] = MappingProxyType({})
+) -> Config:
     """The settings in force: defaults, then the file's, then the variables'; raises `ConfigRefused` with every problem.
 
-    An empty variable counts as absent. Lists in variables are separated by commas.
+    An empty variable counts as absent. Lists in variables are separated by commas. `installed` are variables, too, which count
+    where nothing else says anything: what this machine was set up for.
     """
     problems = Problems(file.path if file else "")
-    settings = _placed(file) if file else {}
+    settings = _variables(installed, problems) | (_placed(file) if file else {})
     named = _variables(environ, problems)
     if {"zone", "zones"} & named.keys():
         settings = {path: value for path, value in settings.items() if path not in ("zone", "zones")}
     settings |= named
     for path, what in _contradictions(settings, named):
-        line = 0 if path in named or file is None else file.lines[path]
+        line = 0 if path in named or file is None else file.lines.get(path, 0)
         problems.add(line, path if line else _place(IN_FILE[path]), what)
     problems.refuse()
     return _config(settings)

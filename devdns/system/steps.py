@@ -1,29 +1,53 @@
-"""The steps that `devdns system` knows, and a plan of them. Values only: what they do is in `hands.py`."""
+"""The steps that `devdns system` knows, and a plan of them. Values only: what they do is in `machine.py`."""
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath
+
 from msgspec import Struct
 
-#: What is to be told of a change, and the command that tells it where systemd runs; in words elsewhere.
-SERVICES = {
-    "systemd": ("systemctl", "daemon-reload"),
-    "systemd-resolved": ("systemctl", "restart", "systemd-resolved"),
-    "NetworkManager": ("systemctl", "reload", "NetworkManager"),
-    "dnsmasq": ("systemctl", "restart", "dnsmasq"),
-    "unbound": ("systemctl", "restart", "unbound"),
-}
+from devdns.core.errors import DevdnsError
+from devdns.system.journal import State
+
+User = tuple[int, int]
+INSTALLED = "installed.json"
+#: Every file that a plan of ours may write, besides `INSTALLED` in the state folder: a journal lies in a folder of the user's,
+#: and what it says of other files is not believed.
+PLACES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"/etc/systemd/resolved\.conf\.d/zz-devdns\.conf",
+        r"/etc/NetworkManager/dnsmasq\.d/devdns\.conf",
+        r"/etc/dnsmasq\.d/devdns\.conf",
+        r"/etc/unbound/unbound\.conf\.d/devdns\.conf",
+        r"/etc/resolv\.conf",
+        r"/etc/hosts",
+        r"/etc/resolver/[a-z0-9.-]+",
+        r"/etc/sysctl\.d/50-devdns\.conf",
+        r"/etc/systemd/system/devdns[a-z-]*\.(socket|service)",
+        r"/Library/Launch(Daemons|Agents)/devdns\.plist",
+    )
+)
+PLACES_AT_HOME = (
+    re.compile(r".*/\.config/systemd/user/devdns[a-z-]*\.(socket|service)"),
+    re.compile(r".*/Library/LaunchAgents/devdns\.plist"),
+)
+SETTINGS = ("net/ipv4/ip_unprivileged_port_start",)
+UNIT = re.compile(r"devdns[a-z-]*\.(socket|service)")
+NAME = re.compile(r"[A-Za-z0-9_.-]*\$?")
 
 
 class Write(Struct, frozen=True, tag="write", omit_defaults=True):
-    """A whole file with this text, for everybody to read. `tells` is the service of `SERVICES` that has to read it again.
+    """A whole file with this text, for everybody to read. `tells` names the program that has to read it again.
 
-    `user` (uid, gid) owns the file and its new folders where it lies in that user's home.
+    With `user` (uid, gid) the file is in that user's home, and made with that user's rights alone.
     """
 
     path: str
     text: str
     tells: str = ""
-    user: tuple[int, int] | None = None
+    user: User | None = None
 
     @property
     def key(self) -> str:
@@ -39,7 +63,7 @@ class Block(Struct, frozen=True, tag="block"):
 
     @property
     def key(self) -> str:
-        return f"{self.path} (block of {self.owner})"
+        return self.path
 
 
 class Setting(Struct, frozen=True, tag="setting"):
@@ -53,22 +77,73 @@ class Setting(Struct, frozen=True, tag="setting"):
         return self.path
 
 
-class Enable(Struct, frozen=True, tag="enable"):
-    """Units of systemd that are started now and at each start; with `user` those of that user's login."""
+class Enable(Struct, frozen=True, tag="enable", omit_defaults=True):
+    """Units of systemd that are started now and at each start; with `user`, a name, at each login of that user."""
 
     units: tuple[str, ...]
     user: str = ""
 
     @property
     def key(self) -> str:
-        return f"{'user ' if self.user else ''}units {' '.join(self.units)}"
+        return " ".join(self.units)
 
 
-Step = Write | Block | Setting | Enable
+class Load(Struct, frozen=True, tag="load"):
+    """A job of launchd that is loaded now; what is in its folder is loaded at each start or login."""
+
+    plist: str
+
+    @property
+    def key(self) -> str:
+        return f"launchd {self.plist}"
+
+
+Step = Write | Block | Setting | Enable | Load
 
 
 class Plan(Struct, frozen=True):
-    """Steps in their order, whether root is needed, and what a person should know of them."""
+    """Steps in their order, and what a person should know of them."""
 
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __add__(self, other: Plan) -> Plan:
+        return Plan(self.steps + other.steps, self.notes + other.notes)
+
+
+def needs_root(step: Step) -> bool:
+    """What is in the user's own home, or is started at the user's login, needs none."""
+    match step:
+        case Write(user=user):
+            return user is None
+        case Enable(user=name):
+            return not name
+        case Load(plist=plist):
+            return plist.startswith("/Library/LaunchDaemons/")
+    return True
+
+
+def is_ours(step: Step) -> bool:
+    """Whether the step writes a file of the machine's that is devdns's alone by its name."""
+    return isinstance(step, Write) and step.user is None and "devdns" in PurePosixPath(step.path).name
+
+
+def refuse_strange(step: Step, before: State, state_dir: str) -> None:
+    """Raises `DevdnsError` for an entry that no plan of ours makes: somebody else wrote the journal.
+
+    Of a file that is ours nothing was there before, so that no text of the journal can get into one that root runs.
+    """
+    match step:
+        case Write(path=path, user=user):
+            there = PLACES if user is None else PLACES_AT_HOME
+            known = any(each.fullmatch(path) for each in there) or path == str(PurePosixPath(state_dir, INSTALLED))
+        case Block(path=path):
+            known = path == "/etc/hosts"
+        case Setting(path=path):
+            known = path in SETTINGS
+        case Enable(units=units, user=user):
+            known = all(map(UNIT.fullmatch, units)) and NAME.fullmatch(user) is not None
+        case Load(plist=path):
+            known = any(each.fullmatch(path) for each in (*PLACES, *PLACES_AT_HOME))
+    if not known or ".." in step.key or (is_ours(step) and before.digest):
+        raise DevdnsError(f"the journal names {step.key!r}, which devdns never changes", "remove the journal")

@@ -23,6 +23,7 @@ DIRECTIONS = (
     ("devdns.listeners", ("devdns.core.errors", "devdns.ports")),
     ("devdns.state_folder", ("devdns.core.errors", "devdns.listeners")),
     ("devdns.bridges", ()),
+    ("devdns.handed", ("devdns.core.errors",)),
     ("devdns.links", ()),
     ("devdns.doors", ("devdns.bridges", "devdns.listeners")),
     (
@@ -35,6 +36,7 @@ DIRECTIONS = (
             "devdns.bridges",
             "devdns.core.errors",
             "devdns.doors",
+            "devdns.handed",
             "devdns.links",
             "devdns.listeners",
             "devdns.raw_doors",

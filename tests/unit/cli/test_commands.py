@@ -14,6 +14,7 @@ READING = {
     "trust",
     "untrust",
     "env",
+    "system status",
     "status",
     "routes",
     "explain",
