@@ -109,6 +109,7 @@ def note_end(container: Container, stamps: Path) -> threading.Thread:
     def wait() -> None:
         select.select([process], [], [], 60)
         note("down", container, stamps)
+        note("gone", container, stamps)
         os.close(process)
 
     thread = threading.Thread(target=wait)
@@ -133,7 +134,10 @@ def running(words: Collection[str]) -> Iterator[tuple[int, str]]:
 
 
 def ups_and_downs(stamps: Path) -> list[tuple[float, str, str]]:
-    """(monotonic seconds, word, identity) in order of time: `up`, `down` when it is told to stop, `gone` when its process has ended."""
+    """(monotonic seconds, word, identity) in order of time: `up`, `down` when it is told to stop, `gone` when its process has ended.
+
+    `cut` when it lives on and nothing leads to it.
+    """
     lines = stamps.read_text().splitlines() if stamps.exists() else []
     return sorted((float(at), word, who) for word, at, who in (line.split() for line in lines))
 

@@ -173,7 +173,7 @@ class Scene:
         """Makes the change and waits until a backend has come up by it."""
         before = self.ups()
         made = await self.call(change, *args, **options)
-        await until(lambda: self.ups() > before)
+        await until(lambda: self.ups() > before, BOUND)
         self._attend()
         return made
 

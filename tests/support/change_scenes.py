@@ -10,8 +10,8 @@ from itertools import cycle
 from docker.models.containers import Container
 
 from support import apps, relays
-from support.change import Change, Scene, Turn, together
-from support.engine import address, nonce, published
+from support.change import BOUND, Change, Scene, Turn, together
+from support.engine import address, body, nonce, published
 from support.ports import lasting_port
 from support.waiting import until, wait_until
 
@@ -172,9 +172,9 @@ async def swapped(scene: Scene) -> None:
 
 async def daemon(scene: Scene) -> None:
     """The engine itself is restarted, and its containers with it."""
-    await scene.start(restart_policy={"Name": "always"})
+    api = await scene.start(restart_policy={"Name": "always"})
     async for turn in scene.turns():
-        await _engine_back(scene, turn, scene.engine.daemon_restart)
+        await _engine_back(scene, turn, api, scene.engine.daemon_restart)
 
 
 async def crashed(scene: Scene) -> None:
@@ -183,9 +183,11 @@ async def crashed(scene: Scene) -> None:
     async for turn in scene.turns():
         end = await scene.call(apps.note_end, api, scene.stamps)
         apps.stamp(scene.stamps, "down", "engine")
+        if scene.published:
+            apps.note("cut", api, scene.stamps)
         await scene.call(functools.partial(scene.engine.daemon_stop, kill=True))
         apps.stamp(scene.stamps, "gone", "engine")
-        await _engine_back(scene, turn, scene.engine.daemon_start)
+        await _engine_back(scene, turn, api, scene.engine.daemon_start)
         end.join()
 
 
@@ -227,16 +229,28 @@ async def exchanged(scene: Scene) -> None:
     scene.done += other.done
 
 
-async def _engine_back(scene: Scene, turn: Turn, start: Change) -> None:
-    """Starts the engine. It may answer later than its containers do, and until then nobody knows where those are."""
+async def _engine_back(scene: Scene, turn: Turn, api: Container, start: Change) -> None:
+    """Starts the engine. It may answer later than its containers do, and they may be out of anybody's reach for longer still:
+    who asked for an address that nobody had is told of it by the kernel's next question for it, a second later.
+    """
 
     def answering() -> float:
         start()
         return time.monotonic()
 
     answers = await scene.back(answering)
+    await scene.call(scene.engine.sweep)
+    await scene.call(wait_until, lambda: _reached(scene, api), BOUND, "the way to the container")
     up = max(at for at, word, _ in apps.ups_and_downs(scene.stamps) if word == "up")
-    turn.slack = max(0.0, answers - up)
+    turn.slack = max(0.0, answers - up, time.monotonic() - up)
+
+
+def _reached(scene: Scene, api: Container) -> bool:
+    host, _, port = _place(scene, api).partition(":")
+    try:
+        return body(host, int(port)).startswith(nonce(api))
+    except (OSError, LookupError):
+        return False
 
 
 async def _answers(turn: Turn, container: Container) -> None:

@@ -7,6 +7,7 @@ containers at their own addresses by the bridge, and published ports through doc
 import io
 import ipaddress
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -109,6 +110,18 @@ class Engine:
     def daemon_restart(self, *, kill: bool = False) -> None:
         self.daemon_stop(kill=kill)
         self.daemon_start()
+
+    def sweep(self) -> None:
+        """Ends the old networks that a killed daemon could not take away: they have the addresses of the new ones, and answer for them."""
+        pids = [each["State"]["Pid"] for each in map(self.client.api.inspect_container, self._ids())]
+        ours = {index for pid in pids for index in _peers(pid)}
+        for port in Path("/sys/class/net", self.bridge, "brif").iterdir():
+            with suppress(OSError):
+                if int(Path("/sys/class/net", port.name, "ifindex").read_text()) not in ours:
+                    subprocess.run(["ip", "link", "delete", port.name], check=False)
+
+    def _ids(self) -> list[str]:
+        return [each["Id"] for each in self.client.api.containers(quiet=True)]
 
     def down(self) -> None:
         with suppress(Exception):
@@ -301,6 +314,14 @@ def _pids_naming(text: str) -> list[int]:
                 if text in line and line.startswith(("containerd", "/usr/bin/containerd", "docker")):
                     found.append(int(entry.name))
     return found
+
+
+def _peers(pid: int) -> list[int]:
+    """The interfaces of this machine that are the other ends of those in the network namespace of a process."""
+    shown = subprocess.run(
+        ["nsenter", "-t", str(pid), "-n", "ip", "-o", "link"], capture_output=True, text=True, check=False
+    )
+    return [int(index) for index in re.findall(r"@if(\d+)", shown.stdout)]
 
 
 def _end(pids: Sequence[int]) -> None:
