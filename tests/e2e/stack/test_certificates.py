@@ -55,7 +55,8 @@ def service():
 
 
 def test_every_name_has_a_certificate_of_the_local_ca(tmp_path, service):
-    routes = f"routes: {{api: {service.port}, web.shop: {service.port}}}\n"
+    key = f"https://127.0.0.1:{service.port}, ca: {tmp_path}/state/ca.key"
+    routes = f"routes: {{api: {service.port}, web.shop: {service.port}, peek: {{target: {key}}}}}\n"
     with Stack(tmp_path, routes, *FLAGS, DEVDNS_DEBUG="true") as stack:
         ca = (stack.state / "ca.pem").read_text()
         for host in ("api.dev.test", "web.shop.dev.test"):
@@ -63,6 +64,10 @@ def test_every_name_has_a_certificate_of_the_local_ca(tmp_path, service):
         for host in ("unknown.dev.test", "deep.down.below.dev.test"):
             assert get(stack, host, ca)[0] == 404, host
         assert get(stack, "dev.test", ca)[0] == 200
+
+        assert (
+            b"ca.key cannot be used: permission denied" in get(stack, "peek.dev.test", ca)[1]
+        )  # the proxy may not read it
 
         key = (stack.state / "ca.key").stat()
         assert stat.S_IMODE(key.st_mode) == 0o600
