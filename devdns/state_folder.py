@@ -23,7 +23,7 @@ from devdns.listeners import bind_unix
 NOBODY = 65534
 LAST_ID = 2**32 - 2  # the last one means none
 LOCK, RECORD = "supervisor.lock", "supervisor.json"
-SOCKETS = ("control", "snapshots", "web")
+SOCKETS = ("control", "snapshots", "leaves", "web")
 LOCK_BOUND = 0.2  # a command that looks whether one runs holds the lock for an instant
 MEND = "give another one with --state-dir DIR"
 User = tuple[int, int]

@@ -41,7 +41,7 @@ HELD = 75  # EX_TEMPFAIL of sysexits.h: to whoever waits for a detached start, a
 OURS = frozenset(
     {
         f"DEVDNS_{word}"
-        for word in ["PLAN", "SOCKETS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "WEB", "LEAVES"]
+        for word in ["PLAN", "SOCKETS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "LEAVES", "WEB"]
     }
 )
 SETTLE = 0.05  # a bridge that comes up changes several times

@@ -70,8 +70,8 @@ def sockets(where: str | None, state_dir: Path) -> dict[str, str]:
     folder, snapshots = (path.parent, path) if path.suffix == ".sock" else (path, path / "snapshots.sock")
     return {
         "DEVDNS_SNAPSHOTS": str(snapshots),
-        "DEVDNS_WEB": str(folder / "web.sock"),
         "DEVDNS_LEAVES": str(folder / "leaves.sock"),
+        "DEVDNS_WEB": str(folder / "web.sock"),
     }
 
 

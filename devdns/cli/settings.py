@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from devdns.cli.state import here
 from devdns.core import config as core
 from devdns.core.errors import UsageRefused
@@ -97,15 +99,25 @@ def _of_pipe(pipe: FileIO) -> bytes:
 def read_settings(path: Path | None, environ: Mapping[str, str]) -> tuple[core.Config, int]:
     """The settings in force and how many routes the file holds; raises with every problem of file, variables and flags."""
     file = read_file(path) if path else None
-    config = core.load(file, environ)
+    config = _absolute(core.load(file, environ))
     return config, len(core.routes(file, Zones(config.zones))) if file else 0
 
 
+def _absolute(config: core.Config) -> core.Config:
+    """The parts run in another folder than the command."""
+    cert, key = (str(here() / path) if path else None for path in (config.tls.cert, config.tls.key))
+    return replace(config, tls=core.TlsConfig(cert, key))
+
+
 def warnings(path: Path, config: core.Config) -> list[str]:
-    """What is right in the file and will not work as this machine is now: CA files that are not there."""
+    """What is right in the file and will not work as this machine is now: certificates and CA files that are not there."""
     routes = core.routes(read_file(path), Zones(config.zones))
+    tls = {"tls.cert": config.tls.cert, "tls.key": config.tls.key}
     return [
-        f"{route.origin}: the CA file {route.options.ca} is not there"
-        for route in routes
-        if route.options.ca and not Path(route.options.ca).is_file()
+        *(f"{key}: the file {name} is not there" for key, name in tls.items() if name and not Path(name).is_file()),
+        *(
+            f"{route.origin}: the CA file {route.options.ca} is not there"
+            for route in routes
+            if route.options.ca and not Path(route.options.ca).is_file()
+        ),
     ]

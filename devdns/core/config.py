@@ -61,6 +61,10 @@ __all__ = [
 ]
 
 
+#: Paths that are relative to the file that says them.
+BESIDE_FILE = ("tls.cert", "tls.key")
+
+
 class ConfigFile(Struct, frozen=True):
     """What one file says: settings by key path, their lines, the routes as written, and keys it must not set (ignored)."""
 
@@ -184,7 +188,7 @@ def load(file: ConfigFile | None, environ: Mapping[str, str]) -> Config:
     An empty variable counts as absent. Lists in variables are separated by commas.
     """
     problems = Problems(file.path if file else "")
-    settings = dict(file.settings) if file else {}
+    settings = _placed(file) if file else {}
     named = _variables(environ, problems)
     if {"zone", "zones"} & named.keys():
         settings = {path: value for path, value in settings.items() if path not in ("zone", "zones")}
@@ -194,6 +198,13 @@ def load(file: ConfigFile | None, environ: Mapping[str, str]) -> Config:
         problems.add(line, path if line else _place(IN_FILE[path]), what)
     problems.refuse()
     return _config(settings)
+
+
+def _placed(file: ConfigFile) -> dict[str, Any]:
+    """What the file says; paths of certificates in it are relative to its folder."""
+    folder = PurePath(file.path).parent
+    settings = dict(file.settings)
+    return settings | {key: str(folder / settings[key]) for key in BESIDE_FILE if key in settings}
 
 
 def _variables(environ: Mapping[str, str], problems: Problems) -> dict[str, Any]:

@@ -80,13 +80,9 @@ class ControlPart(Indoors):
         for module in WATCH_MODULES:
             import_module(module)
         config = settings(environ)
-        self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web")]
-        self._control = Control(
-            config,
-            environ.get("DEVDNS_CONFIG") or None,
-            tuple(inherited.listening.get("http", ())),
-            tuple(inherited.listening.get("https", ())),
-        )
+        self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web", "leaves")]
+        http, https = (tuple(inherited.listening.get(role, ())) for role in ("http", "https"))
+        self._control = Control(config, environ.get("DEVDNS_CONFIG") or None, http, https)
         self.groups: tuple[int, ...] | None = self._control.groups()
 
     async def start(self) -> None:

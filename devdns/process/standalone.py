@@ -52,8 +52,9 @@ def _beside_control(environ: Mapping[str, str]) -> dict[str, str]:
     if not sockets.parent.is_dir():  # control comes later, and root's folder will be nobody's
         return {} if given else _run_as(sudo_caller(environ) or (NOBODY, NOBODY))
     os.chdir(sockets.parent)
-    beside = {name: Path(environ.get(f"DEVDNS_{name.upper()}", f"{name}.sock")).name for name in ("web", "leaves")}
-    relative = {"DEVDNS_SNAPSHOTS": sockets.name} | {f"DEVDNS_{name.upper()}": path for name, path in beside.items()}
+    others = {f"DEVDNS_{name.upper()}": f"{name}.sock" for name in ("leaves", "web")}
+    relative = {variable: Path(environ.get(variable, name)).name for variable, name in others.items()}
+    relative["DEVDNS_SNAPSHOTS"] = sockets.name
     return relative if given else relative | _run_as(user_of(environ, Path()))
 
 

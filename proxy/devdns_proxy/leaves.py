@@ -72,11 +72,14 @@ class Wardrobe:
             given(self._fallback(zone))
 
     def _known(self, name: str) -> Shown | None:
-        wildcard = "*." + name.partition(".")[2]
-        shown = self._pushed.get(name) or self._asked.get(name) or self._pushed.get(wildcard)
-        if name in self._asked:
-            self._asked.move_to_end(name)
-        return shown
+        """What covers the name; its own certificate rather than a wildcard's."""
+        for each in (name, "*." + name.partition(".")[2]):
+            if each in self._pushed:
+                return self._pushed[each]
+            if each in self._asked:
+                self._asked.move_to_end(each)
+                return self._asked[each]
+        return None
 
     def _fallback(self, zone: str | None) -> ssl.SSLContext | None:
         shown = self._pushed.get(f"*.{zone}", self._first)

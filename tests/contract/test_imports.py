@@ -46,6 +46,7 @@ DIRECTIONS = (
 OWNERS = {
     "aiohttp": ("devdns_proxy", "devdns.control", "devdns.cli", "devdns_bench", "devdns_study"),
     "click": ("devdns.cli",),
+    "cryptography": ("devdns.control.signing",),
     "dnslib": ("devdns_resolver",),
     "docker": ("devdns.providers.docker*",),
     "hpack": ("devdns_proxy",),
