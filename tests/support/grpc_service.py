@@ -10,14 +10,18 @@ import grpc
 import grpc.aio
 
 NAME = "test.Echo"
+BOUND = 20
+#: For a client of the proxy, whose address it is given.
+NAMED = (("grpc.default_authority", "api.dev.test"),)
 
 
 class Echo(grpc.GenericRpcHandler):
-    """Echoes. `cancelled` is set when a client gives up a call of `Stay`."""
+    """Echoes. `cancelled` is set when a client gives up a call of `Stay`; `Left` says how many have been."""
 
     def __init__(self) -> None:
         self.cancelled = asyncio.Event()
         self.began = asyncio.Event()
+        self.gone = 0
 
     def service(self, details):
         kinds = {
@@ -28,6 +32,7 @@ class Echo(grpc.GenericRpcHandler):
             f"/{NAME}/Fail": grpc.unary_unary_rpc_method_handler(self.fail),
             f"/{NAME}/Half": grpc.unary_stream_rpc_method_handler(self.half),
             f"/{NAME}/Stay": grpc.unary_unary_rpc_method_handler(self.stay),
+            f"/{NAME}/Left": grpc.unary_unary_rpc_method_handler(self.left),
         }
         return kinds.get(details.method)
 
@@ -61,9 +66,13 @@ class Echo(grpc.GenericRpcHandler):
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
+            self.gone += 1
             self.cancelled.set()
             raise
         return b""
+
+    async def left(self, _: bytes, __) -> bytes:
+        return b"%d" % self.gone
 
 
 @asynccontextmanager
@@ -81,3 +90,32 @@ async def grpc_service(*credentials: tuple[bytes, bytes]) -> AsyncIterator[tuple
         yield echo, port
     finally:
         await server.stop(None)
+
+
+class Stub:
+    """The calls of a client whose requests go to `port` under the name `api.dev.test`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.unary = channel.unary_unary(f"/{NAME}/Unary")
+        self.down = channel.unary_stream(f"/{NAME}/Down")
+        self.up = channel.stream_unary(f"/{NAME}/Up")
+        self.both = channel.stream_stream(f"/{NAME}/Both")
+        self.fail = channel.unary_unary(f"/{NAME}/Fail")
+        self.half = channel.unary_stream(f"/{NAME}/Half")
+        self.stay = channel.unary_unary(f"/{NAME}/Stay")
+        self.none = channel.unary_unary(f"/{NAME}/None")
+
+
+async def make_the_four_kinds_of_calls(stub: Stub) -> None:
+    async def messages():
+        for word in (b"a", b"", b"c" * 300_000):
+            yield word
+
+    call = stub.unary(b"hello", metadata=(("x-said", "something"),), timeout=BOUND)
+    assert await call == b"hello"
+    assert dict(await call.initial_metadata())["x-initial"] == "something"
+    last = dict(await call.trailing_metadata())
+    assert (last["x-last"], last["x-last-bin"]) == ("yes", b"\0\xff")
+    assert [each async for each in stub.down(b"n", timeout=BOUND)] == [b"n0", b"n1", b"n2"]
+    assert await stub.up(messages(), timeout=BOUND) == b"ac" + b"c" * 299_999
+    assert [each async for each in stub.both(messages(), timeout=BOUND)] == [b"A", b"", b"C" * 300_000]

@@ -9,30 +9,14 @@ import grpc
 import grpc.aio
 import pytest
 import pytest_asyncio
-from support.grpc_service import NAME, grpc_service
+from support.grpc_service import BOUND, NAMED, Stub, grpc_service, make_the_four_kinds_of_calls
 from support.http_proxy import route, running
 from support.http_tls import certificate
-
-BOUND = 10
 
 
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory):
     return certificate(tmp_path_factory.mktemp("grpc"), "api")
-
-
-class Stub:
-    """The calls of a client whose requests go to `port` under the name `api.dev.test`."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.unary = channel.unary_unary(f"/{NAME}/Unary")
-        self.down = channel.unary_stream(f"/{NAME}/Down")
-        self.up = channel.stream_unary(f"/{NAME}/Up")
-        self.both = channel.stream_stream(f"/{NAME}/Both")
-        self.fail = channel.unary_unary(f"/{NAME}/Fail")
-        self.half = channel.unary_stream(f"/{NAME}/Half")
-        self.stay = channel.unary_unary(f"/{NAME}/Stay")
-        self.none = channel.unary_unary(f"/{NAME}/None")
 
 
 @pytest_asyncio.fixture(params=["h2c", "https"])
@@ -42,28 +26,13 @@ async def called(request, signed):
     async with AsyncExitStack() as stack:
         echo, port = await stack.enter_async_context(grpc_service(*keys))
         proxy = await stack.enter_async_context(running(route("api", f"{request.param}://127.0.0.1:{port}")))
-        channel = grpc.aio.insecure_channel(
-            f"127.0.0.1:{proxy.port}", options=(("grpc.default_authority", "api.dev.test"),)
-        )
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{proxy.port}", options=NAMED)
         await stack.enter_async_context(channel)
         yield Stub(channel), echo, proxy
 
 
 async def test_the_four_kinds_of_calls(called):
-    stub, _, _ = called
-
-    async def messages():
-        for word in (b"a", b"", b"c" * 300_000):
-            yield word
-
-    call = stub.unary(b"hello", metadata=(("x-said", "something"),), timeout=BOUND)
-    assert await call == b"hello"
-    assert dict(await call.initial_metadata())["x-initial"] == "something"
-    last = dict(await call.trailing_metadata())
-    assert (last["x-last"], last["x-last-bin"]) == ("yes", b"\0\xff")
-    assert [each async for each in stub.down(b"n", timeout=BOUND)] == [b"n0", b"n1", b"n2"]
-    assert await stub.up(messages(), timeout=BOUND) == b"ac" + b"c" * 299_999
-    assert [each async for each in stub.both(messages(), timeout=BOUND)] == [b"A", b"", b"C" * 300_000]
+    await make_the_four_kinds_of_calls(called[0])
 
 
 async def test_both_sides_of_a_call_speak_in_turn(called):
