@@ -278,7 +278,7 @@ class Lane(asyncio.Transport):
         """Lets the service send as much as the client has taken, half a window at a time."""
         self._owed += self._read
         self._read = 0
-        if self._owed > WINDOW // 2 and not self._done and self._loss is None:
+        if self._owed > WINDOW // 2 and self.number and not self._done and self._loss is None:
             self.link.give_back(self.number, self._owed)
             self._owed = 0
 

@@ -74,3 +74,4 @@ class Links:
         for links in list(self._links.values()):
             for link in list(links):
                 link.close()
+                link.transport.abort()  # what TLS has to say at the end would outlast the loop
