@@ -19,7 +19,7 @@ IMAGE = "devdns-test:redis"
 COMMAND = ["redis-server", "--protected-mode", "no", "--save", "", "--dir", "/tmp"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def redis(engine):
     """`redis(name, **options)` starts a container of it; its image is Debian's program with the libraries it needs."""
     need("redis-server", "redis-cli")
@@ -59,26 +59,41 @@ def identity(place):
     return asked(place, "info", "server").partition("run_id:")[2][:40]
 
 
-@pytest.mark.parametrize("ports", [{}, {"6379/tcp": ("127.0.0.1", None)}], ids=["own address", "published"])
-def test_a_container_is_restarted_under_load_and_the_other_stays(engine, redis, stack, ports):
-    one, two = redis("raw-one", ports=ports), redis("raw-two", ports=ports)
-    assert {live(stack, name)["url"] for name in ("raw-one", "raw-two")} == {
-        "tcp://raw-one.dev.test:6379",
-        "tcp://raw-two.dev.test:6379",
-    }
+def under_load(stack, redis, *acts, **options):
+    """Does `acts` to one of two containers while it is under load; what became of the connections. The other is not touched."""
+    one, two = redis("raw-one", **options), redis("raw-two", **options)
+    found = [live(stack, name) for name in ("raw-one", "raw-two")]
+    assert [each["url"] for each in found] == ["tcp://raw-one.dev.test:6379", "tcp://raw-two.dev.test:6379"]
     places = [stack.dig(f"{name}.dev.test")[0] for name in ("raw-one", "raw-two")]
     assert identity(places[0]) == identity(address(one)) != identity(places[1]) == identity(address(two))
     before = identity(places[1])
     command = [sys.executable, raw_load.__file__, places[0], "6379", PING, PONG]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
-        for act in (lambda: None, lambda: one.restart(timeout=1), lambda: (one.kill(), one.start())):
-            act()
+        for act in (lambda _: None, *acts):
+            act(one)
             load.stdin.write("50\n")
             load.stdin.flush()
             assert load.stdout.readline() == "50\n"
         load.stdin.close()
         counts = json.loads(load.stdout.read())
-    assert (counts["refused"], counts["wrong"]) == (0, 0), counts
-    assert counts["cut"] <= 2 * raw_load.THREADS, counts  # what had reached the one that ended
     assert identity(places[1]) == before
-    engine.clear()
+    assert (counts["refused"], counts["wrong"]) == (0, 0), counts
+    assert counts["cut"] <= len(acts) * raw_load.THREADS, counts  # what had reached the one that ended
+    return found[0]
+
+
+def killed(container):
+    container.kill()
+    container.start()
+
+
+def test_a_container_is_restarted_and_killed_under_load(redis, stack):
+    route = under_load(stack, redis, lambda one: one.restart(timeout=1), killed)
+    assert route["targets"][0].endswith(":6379")
+
+
+@pytest.mark.evidence
+def test_a_container_behind_docker_proxy_is_killed_under_load(engine, redis, stack):
+    with engine.unrouted():
+        route = under_load(stack, redis, killed, ports={"6379/tcp": ("127.0.0.1", None)})
+    assert route["targets"][0].startswith("tcp://127.0.0.1:")
