@@ -90,7 +90,8 @@ def parse_target(text: str | int, scheme: str | None = None) -> Target:
     if not 0 < port < 65536:
         raise TargetRefused(f"target {str(text)!r}: port {port} is not between 1 and 65535")
     if named not in SCHEMES and not named == scheme == RAW:
-        raise TargetRefused(f"target {str(text)!r}: scheme {named!r} is not one of {', '.join(SCHEMES)}")
+        hint = "write it below tcp:, or give devdns add its --tcp PORT" if named == RAW else ""
+        raise TargetRefused(f"target {str(text)!r}: scheme {named!r} is not one of {', '.join(SCHEMES)}", hint)
     return Target(_target_host(found["host"] or "127.0.0.1", str(text)), port, named)
 
 

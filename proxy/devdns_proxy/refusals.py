@@ -37,8 +37,9 @@ def refused_head(refused: HeadRefused) -> Problem:
 
 def live_names(table: RouteTable) -> tuple[str, ...]:
     """Names worth offering, sorted; of a very large table only a part is looked at."""
-    names = (route.name for route in islice(table, LISTED) if route.state is State.LIVE and route.host[:1] != "*")
-    return tuple(sorted(names))
+    routes = islice(table, LISTED)
+    live = (route for route in routes if route.state is State.LIVE and route.host[:1] != "*" and not route.port)
+    return tuple(sorted(route.name for route in live))
 
 
 def unknown_name(meaning: Meaning, path: str, table: RouteTable, live: tuple[str, ...], zones: Zones) -> Problem:
