@@ -23,8 +23,6 @@ SCHEMES = ("http", "https", "h2c")
 TARGET = re.compile(
     r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+):)?(?P<port>[0-9]{1,5})/?"
 )
-#: What the proxy speaks to a target today; the others can be written down already.
-SPOKEN = ("http", "https")
 NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 BROADCAST = IPv4Address("255.255.255.255")
 NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))

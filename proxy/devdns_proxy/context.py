@@ -18,6 +18,7 @@ from devdns_proxy.counters import Counters
 from devdns_proxy.crowds import Crowds
 from devdns_proxy.endings import Access
 from devdns_proxy.failures import Failures
+from devdns_proxy.h2up_links import Links
 from devdns_proxy.heads import Meaning
 from devdns_proxy.holding import Holding
 from devdns_proxy.leaves import Wardrobe
@@ -86,6 +87,7 @@ class Context:
         self.turn = 0
         self._turning = False
         self.pool = Pool(self)
+        self.links = Links(self)
         self.holding = Holding(self)
         self.watches = Watches(self)
         self.failures = Failures()
@@ -120,6 +122,7 @@ class Context:
             self.view.listeners.remove(self.turned)
         self.watches.close()
         self.pool.close()
+        self.links.close()
 
     def forget(self, client: Answering | End) -> None:
         """A connection is closed, or somebody else's; `empty` tells a draining proxy that none is left."""

@@ -57,7 +57,7 @@ class Exchange(Troubled):
             self.deadline = context.now + route.options.timeout
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
         upstream = None
-        if not fresh:
+        if not (fresh or (meaning.upgrade and target.scheme == "https")):
             upstream = context.pool.take(target, looked=self._found and self._repeatable())
         if upstream is None:
             self._tried, self._tries = [], 0
@@ -132,6 +132,10 @@ class Exchange(Troubled):
         self._line = None
         with self._edge():
             self._send(upstream)
+
+    def takes(self, upstream: Upstream) -> bool:
+        """False where the request offers another protocol, which a connection that is shared cannot become."""
+        return not (upstream.shared and upstream.target.scheme == "https" and self.meaning.upgrade)
 
     def dial_failed(self, failed: DialFailed, *, moving: bool) -> None:
         """Tries the other targets of the route: of this request nothing has reached any of them (the retry rule).
@@ -234,9 +238,11 @@ class Exchange(Troubled):
     def _unheard(self, upstream: Upstream) -> bool:
         """True when no byte of the request can have reached the service, and it can be sent again; its body is put back.
 
-        The relay of a published port reads nothing before it has reached the container, and then all that has come.
+        The relay of a published port reads nothing before it has reached the container, and then all that has come; over HTTP/2 the
+        service says so.
         """
-        if upstream.touched or not upstream.unread or self._route is None or not self._route.relayed:
+        unread = upstream.unread and self._route is not None and self._route.relayed
+        if upstream.touched or not (upstream.refused or unread):
             return False
         if self.meaning.length or self.meaning.chunked:
             if self._piece is None:

@@ -72,13 +72,13 @@ class Wardrobe:
             given(self._fallback(zone))
 
     def _known(self, name: str) -> Shown | None:
-        for key in (name, "*." + name.partition(".")[2]):
-            shown = self._pushed.get(key)
-            if shown is not None:
-                return shown
-            if key in self._asked:
-                self._asked.move_to_end(key)
-                return self._asked[key]
+        """What covers the name; its own certificate rather than a wildcard's."""
+        for each in (name, "*." + name.partition(".")[2]):
+            if each in self._pushed:
+                return self._pushed[each]
+            if each in self._asked:
+                self._asked.move_to_end(each)
+                return self._asked[each]
         return None
 
     def _fallback(self, zone: str | None) -> ssl.SSLContext | None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from devdns.core.chaos import Chaos
 from devdns.core.names import Zones, parse_authority
-from devdns.core.routes import SPOKEN, Route, RouteTable, State
+from devdns.core.routes import Route, RouteTable, State
 from devdns.core.whence import whence
 from devdns_proxy.fields import HeadRefused
 from devdns_proxy.heads import Meaning
@@ -157,8 +157,7 @@ def on_purpose(route: Route, path: str, chaos: Chaos) -> Problem:
 
 
 def unreachable(route: Route, path: str, reason: str, waited: float = 0.0, *, timed_out: bool) -> Problem:
-    """502 or 504: a live route whose targets did not take the request. Waiting does not help where we speak to none of them."""
-    spoken = any(target.scheme in SPOKEN for target in route.targets)
+    """502 or 504: a live route whose targets did not take the request."""
     return Problem(
         504 if timed_out else 502,
         f"{route.name} does not answer",
@@ -166,7 +165,7 @@ def unreachable(route: Route, path: str, reason: str, waited: float = 0.0, *, ti
         f"devdns explain {route.name}",
         host=route.host,
         path=path,
-        retry_after=1 if spoken else None,
+        retry_after=1,
     )
 
 

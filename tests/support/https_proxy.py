@@ -64,6 +64,7 @@ class Issuer:
         self.asked: list[str] = []
         self.silent = False
         self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def push(self, frame: Leaf | Leaves) -> None:
         for writer in self._writers:
@@ -73,8 +74,13 @@ class Issuer:
         for writer in self._writers:
             writer.close()
 
+    async def close(self) -> None:
+        self.hang_up()
+        await asyncio.wait(self._tasks, timeout=BOUND)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
+        self._tasks.add(asyncio.current_task())
         writer.write(encode(Leaves(self.leaves)))
         frames = LeafReader()
         while data := await reader.read(1 << 16):
@@ -125,6 +131,7 @@ async def securely(
         finally:
             await proxy.drain(0.0)
             served.close()
+            await issuer.close()
 
 
 def hello_with(hello, address, *, redirect: bool):
