@@ -16,7 +16,7 @@ from devdns.system import nss
 from devdns.system.certificate import read
 
 pytestmark = [pytest.mark.evidence, pytest.mark.netns, pytest.mark.timeout(1800)]
-KILLS = 12
+KILLS = 100
 SEED = 7
 
 
