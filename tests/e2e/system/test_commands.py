@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.room import Room, room
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.netns
 HOSTS = ("--resolver", "hosts", "--service", "off")
@@ -99,10 +100,14 @@ def test_a_journal_of_somebody_else_moves_nothing(machine: Room) -> None:
     journal.unlink()
 
 
-def test_the_hosts_file_holds_the_names_of_the_devdns_that_runs(machine: Room) -> None:
+def test_the_hosts_file_follows_the_names_of_the_devdns_that_runs(machine: Room) -> None:
+    machine.devdns("system", "install", "--yes", *HOSTS)
     with machine.up() as stack:
+        wait_until(lambda: machine.finds("api.dev.test") & {"127.0.0.1", "::1"}, what="the name")
+        stack.run("add", "web", "9000", check=0)
         stack.run("add", "*.wild", "9000", check=0)
-        machine.devdns("system", "install", "--yes", *HOSTS)
-        assert machine.finds("api.dev.test") & {"127.0.0.1", "::1"}
+        wait_until(lambda: machine.finds("web.dev.test"), what="the new name")
+        assert "wild" not in (machine.etc / "hosts").read_text()
         machine.devdns("system", "uninstall", "--yes")
-        assert machine.finds("api.dev.test") == set()
+        stack.run("rm", "web", check=0)
+    assert "devdns" not in (machine.etc / "hosts").read_text()
