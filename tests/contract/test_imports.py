@@ -25,6 +25,7 @@ DIRECTIONS = (
     ("devdns.bridges", ()),
     ("devdns.handed", ("devdns.core.errors",)),
     ("devdns.links", ()),
+    ("devdns.openssl", ()),
     ("devdns.doors", ("devdns.bridges", "devdns.listeners")),
     (
         "devdns.raw_doors",
@@ -39,6 +40,7 @@ DIRECTIONS = (
             "devdns.handed",
             "devdns.links",
             "devdns.listeners",
+            "devdns.openssl",
             "devdns.raw_doors",
             "devdns.state_folder",
         ),
