@@ -19,14 +19,14 @@ from devdns.core.errors import TargetRefused
 from devdns.core.names import Claim, canonical
 
 SHARDS = 256
-SCHEMES = ("http", "https", "h2c")
+SCHEMES = ("http", "https", "h2c", "tls")
 TARGET = re.compile(
     r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+):)?(?P<port>[0-9]{1,5})/?"
 )
 NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 BROADCAST = IPv4Address("255.255.255.255")
 NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80}
+DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80, "tls": 443}
 
 
 class State(StrEnum):
@@ -64,7 +64,7 @@ class Target(Struct, frozen=True, gc=False, order=True):
 
 
 def parse_target(text: str | int, scheme: str | None = None) -> Target:
-    """`5173`, `host:port`, `http(s)|h2c://host:port`, `unix:/path`; raises `TargetRefused`. A bare port is 127.0.0.1's."""
+    """`5173`, `host:port`, `http(s)|h2c|tls://host:port`, `unix:/path`; raises `TargetRefused`. A bare port is 127.0.0.1's."""
     raw = str(text).strip()
     if raw.startswith("unix:"):
         path = raw.removeprefix("unix:")

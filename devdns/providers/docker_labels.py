@@ -82,7 +82,12 @@ LABELS = {
         Label("interval", TIMEOUT, "10s", "how often that path is asked while the service is well"),
         Label("strip", SWITCH, "true", "the path prefix is taken off before the request goes on"),
         Label("host", HOST_FIELD, "localhost:8000", "the Host that the service sees; unchanged without it"),
-        Label("scheme", SCHEME, "http", "how the service is spoken to: http, https or h2c"),
+        Label(
+            "scheme",
+            SCHEME,
+            "http",
+            "how the service is spoken to: http, https, h2c, or tls: it speaks TLS with its clients itself",
+        ),
         Label(
             "verify",
             SWITCH,

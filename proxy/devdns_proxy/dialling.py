@@ -50,7 +50,7 @@ async def dial(context: Context, target: Target, *, upgrade: bool = False) -> Up
 
     `upgrade`: for a request that offers another protocol, which a connection of its own can become, in HTTP/1.1.
     """
-    if target.scheme == "http":
+    if target.scheme in ("http", "tls"):
         return await _proved(context, await _reach(context, target, _begin_plain))
     if upgrade and target.scheme == "https":
         return await _alone(context, await _reach(context, target, partial(_begin_tls, upgrade=True)))

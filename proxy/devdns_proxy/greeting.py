@@ -19,15 +19,13 @@ from devdns_proxy.client import Client
 from devdns_proxy.client_hello import HANDSHAKE, Unfinished, server_name
 from devdns_proxy.door import TLS
 from devdns_proxy.encrypted import Encrypted
+from devdns_proxy.passing import INTERNAL_ERROR, Passing, passes
 from devdns_proxy.rendering import rendered
 from devdns_proxy.tunnel import half_close
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
 
-#: A fatal alert before there is a version (RFC 8446 section 6): type, version, length, level, description.
-ALERT = b"\x15\x03\x01\x00\x02\x02"
-INTERNAL_ERROR = ALERT + b"\x50"
 REQUEST = re.compile(rb"[A-Z]{3,20} (?:/|http)")
 log = structlog.get_logger()
 
@@ -78,8 +76,19 @@ class Greeting(asyncio.Protocol):
         context, name = self._context, self._name
         if context.view.hello is not context.hello:
             context.renew()
+        if name is not None and passes(context.route(name, b"/")):
+            self._pass(name)
+            return
         zone = context.zones.of(name) if name is not None else None
         context.wardrobe.find(name, zone, self._shake)
+
+    def _pass(self, name: str) -> None:
+        """Its service speaks TLS itself."""
+        self._leave()
+        passing = Passing(self._context)
+        self.transport.set_protocol(passing)
+        passing.connection_made(self.transport)
+        passing.begin_with(name, self._hello)
 
     def _shake(self, settings: SSLContext | None) -> None:
         """Begins the handshake with these settings."""

@@ -134,8 +134,7 @@ class Wardrobe:
         self._first = every[0] if every else None
         self._asked.clear()
         self._refused.clear()
-        if every:
-            self.ready.set()
+        self.ready.set()
 
     def _add(self, leaf: Leaf) -> None:
         """One more, in place of those for the same names: one that was asked for, or is new."""

@@ -135,6 +135,12 @@ def misdirected(meaning: Meaning, path: str, asked: str) -> Problem:
     )
 
 
+def passed_through(route: Route, path: str) -> Problem:
+    """502: a request without TLS, or on a connection that named nobody, for a service that speaks TLS with its clients itself."""
+    detail = f"The service of {route.name} speaks TLS with its clients itself."
+    return Problem(502, f"{route.name} takes only TLS", detail, f"write https://{route.host}/", route.host, path)
+
+
 def not_tls(data: bytes, port: int) -> Problem:
     """400: plain HTTP, beginning with `data`, at the port where TLS is spoken. Only a host that reads as one is repeated."""
     found = HOST.search(data)
