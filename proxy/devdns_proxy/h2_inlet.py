@@ -19,6 +19,11 @@ class Inlet:
         self._left = asked.length
         self._kept: list[bytes] = []
 
+    @property
+    def whole(self) -> bool:
+        """True when all is here but the word that it is."""
+        return self._left == 0 and not self.heard
+
     def take(self, data: bytes, size: int, *, ended: bool, section: bytes = b"\r\n") -> bytes:
         """What may go on of what was kept and this piece, which used up `size` bytes of the window; raises `Malformed`.
 

@@ -266,9 +266,13 @@ class Lane(asyncio.Transport):
 
     def _over(self) -> None:
         """The response is sent whole: the lane is free if the request was heard whole too."""
-        number, heard = self.number, self._inlet is None or self._inlet.heard
+        number, inlet = self.number, self._inlet
+        heard = inlet is None or inlet.heard
         self._empty()
-        if not heard:
+        if inlet is not None and inlet.whole:
+            heard = True
+            self._trunk.wait_for_end(number)
+        elif not heard:
             self._trunk.reset(number, NO_ERROR)  # RFC 9113 section 8.1
         if heard and self._reusable and not self._closing:
             self._trunk.part(number, self)

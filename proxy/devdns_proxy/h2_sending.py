@@ -38,6 +38,7 @@ class Sending(asyncio.Protocol):
         self._free: list[Lane] = []
         self._queued: dict[Lane, None] = {}
         self._recent: deque[int] = deque(maxlen=RECENT)
+        self._unended: set[int] = set()
         self._out: list[bytes | memoryview] = []
         self._unsent = 0
         self._first = NO_TABLE
@@ -94,6 +95,10 @@ class Sending(asyncio.Protocol):
     def reset(self, number: int, code: int) -> None:
         self._recent.append(number)
         self.send(rst_stream(number, code))
+
+    def wait_for_end(self, number: int) -> None:
+        """The stream is answered and its body complete, but the client ends it in a frame of its own."""
+        self._unended.add(number)
 
     def part(self, number: int, lane: Lane | None) -> None:
         """A stream is over; `lane` is free for another one."""

@@ -265,13 +265,15 @@ class Trunk(Sending):
             self.send(wire.window_update(0, self._owed))
             self._owed = 0
         data, ended = wire.unpadded(payload, flags), bool(flags & wire.END_STREAM)
-        if lane is None:
-            if number not in self._recent:
-                raise Malformed("a body after the end of its stream", wire.STREAM_CLOSED)
-            return
         if not (data or ended):
             self._spend(FRAME_COST)
-        lane.take(data, size, ended=ended)
+        if lane is not None:
+            lane.take(data, size, ended=ended)
+        elif number in self._unended and not data:
+            self._unended -= {number} if ended else set()
+        elif number not in self._recent:
+            self._unended.discard(number)
+            raise Malformed("a body after the end of its stream", wire.STREAM_CLOSED)
 
     def _headers(self, flags: int, number: int, payload: bytes) -> None:
         payload = wire.unpadded(payload, flags)
@@ -310,7 +312,9 @@ class Trunk(Sending):
             self._open(number, self._asked(block, whole=ended), whole=ended)
         else:
             self._reader.fields(block)
-            if number not in self._recent:
+            if number in self._unended:
+                self._unended.discard(number)  # trailers, which a body of a known length cannot carry in HTTP/1.1
+            elif number not in self._recent:
                 raise Broken(wire.STREAM_CLOSED, "a field section after the end of its stream")
 
     def _asked(self, block: bytes, *, whole: bool) -> Asked | Malformed:
@@ -339,7 +343,7 @@ class Trunk(Sending):
         self._last = number
         if isinstance(asked, Malformed):
             raise asked
-        if len(self.streams) >= MOST_STREAMS:
+        if len(self.streams) + len(self._unended) >= MOST_STREAMS:
             raise Malformed("too many streams", wire.REFUSED_STREAM)
         lane = self._lane()
         self.streams[number] = lane
@@ -365,6 +369,7 @@ class Trunk(Sending):
     def _rst_stream(self, _: int, number: int, payload: bytes) -> None:
         wire.word(payload)
         lane = self._known(number)
+        self._unended.discard(number)
         self._spend(FRAME_COST if lane is None else RESET_COST)
         if lane is not None:
             lane.lose(ConnectionResetError("the client took its request back"))

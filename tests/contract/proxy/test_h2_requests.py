@@ -175,6 +175,19 @@ async def test_a_body_of_another_length_than_said_never_looks_whole(said, sent):
         assert len(service.seen) < 2
 
 
+async def test_a_body_whose_end_is_a_frame_of_its_own_is_waited_for():
+    """As httpx sends it: the answer may be there before."""
+    async with backend(taking(5)) as service, running(route("api", service.port)) as proxy, peer(proxy) as client:
+        number = await client.ask(("content-length", "5"), end=False, method="POST")
+        await client.data(number, b"hello")
+        assert (await client.answer(number)).ended == "END"
+        await client.data(number, end=True)
+        assert (await client.get(authority="none.dev.test")).status == "404"
+        assert client.of(number).ended == "END"
+        await client.data(number, b"more")
+        await client.until(lambda: client.of(number).ended != "END")
+
+
 async def test_an_answer_before_the_body_has_come_ends_the_stream_and_asks_for_no_more():
     async with running(route("api", "1")) as proxy, peer(proxy) as client:
         number = await client.ask(end=False, method="POST", authority="none.dev.test")
