@@ -71,6 +71,12 @@ def test_a_status_that_is_none_is_refused(status):
         told([(b":status", status)], ended=True)
 
 
+@pytest.mark.parametrize("fields", [[], [(b"x", b"y")], [(b"x", b"y"), STATUS], [STATUS, STATUS], [(b":path", b"200")]])
+def test_a_head_begins_with_its_status_and_has_one(fields):
+    with pytest.raises(ReplyRefused):
+        told(fields, ended=True)
+
+
 @pytest.mark.parametrize("value", [b"-1", b"+5", b"5, 5", b"0x5", b" 5", b""])
 def test_a_length_that_is_none_is_refused(value):
     with pytest.raises(ReplyRefused):
