@@ -71,6 +71,7 @@ class Lane(asyncio.Transport):
         "_fresh",
         "_full",
         "_gone",
+        "_half",
         "_headless",
         "_inlet",
         "_partial",
@@ -91,7 +92,7 @@ class Lane(asyncio.Transport):
         self._trunk = trunk
         self._protocol = protocol
         self._fresh = self._reusable = True
-        self._closing = self._gone = self._deaf = self._full = False
+        self._closing = self._gone = self._deaf = self._full = self._half = False
         self._headless = self._tunnel = False
         self._inlet: Inlet | None = None
         self._partial = b""
@@ -256,7 +257,7 @@ class Lane(asyncio.Transport):
 
     def _end(self) -> None:
         """All is sent: ends the stream if the response is complete."""
-        if self._ending is None or not self.number:
+        if self._ending is None or self._half or not self.number:
             return
         if self._ending:
             self._trunk.say(self.number, self._ending, END_STREAM)
@@ -265,9 +266,12 @@ class Lane(asyncio.Transport):
         self._over()
 
     def _over(self) -> None:
-        """The response is sent whole: the lane is free if the request was heard whole too."""
+        """The response is sent whole: the lane is free if the request was heard whole too. A tunnel stays open the other way."""
         number, inlet = self.number, self._inlet
         heard = inlet is None or inlet.heard
+        if self._stage == RAW and not (heard or self._closing):
+            self._half = True
+            return
         self._empty()
         if inlet is not None and inlet.whole:
             heard = True
@@ -301,6 +305,8 @@ class Lane(asyncio.Transport):
         self._closing = True
         if not self.number:
             self._leave(None)
+        elif self._half:
+            self._over()
         elif self._stage == RAW:
             asyncio.get_running_loop().call_later(self._trunk.stall_time, self.abort)
             self._ending = b""

@@ -71,6 +71,26 @@ async def test_a_tunnel_passes_much_both_ways():
         await client.until(lambda: len(client.of(number).body) == sent)
 
 
+async def test_a_service_that_ends_its_side_hears_the_other_out():
+    async def ending(self, wire):
+        key = re.search(rb"(?im)^sec-websocket-key: *(.*?)\r$", await wire.head())[1]
+        accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
+        fields = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: " + accept
+        await wire.send(b"HTTP/1.1 101 Switching Protocols\r\n" + fields + b"\r\n\r\nbye")
+        wire.writer.write_eof()
+        self.seen.append(await wire.rest())
+        self.closed.set()
+
+    async with backend(ending) as service, running(route("api", service.port)) as proxy, peer(proxy) as client:
+        number = await client.ask(end=False, **CONNECT)
+        assert (await client.answer(number)).ended == "END"
+        await client.data(number, b"and you", end=True)
+        async with asyncio.timeout(5):
+            await service.closed.wait()
+        assert service.seen == [b"and you"]
+        assert client.of(number).ended == "END"
+
+
 async def test_a_tunnel_that_is_reset_ends_at_the_service():
     async with backend(agreeing()) as service, running(route("api", service.port)) as proxy, peer(proxy) as client:
         number = await client.ask(end=False, **CONNECT)

@@ -12,7 +12,7 @@ from support.http_proxy import listening, route
 from support.https_proxy import authority, securely
 from support.parts import need
 
-BIG = bytes(range(256)) * 20_000
+BIG = bytes(range(256)) * 4_000
 AT_ONCE = 60
 
 
