@@ -98,7 +98,7 @@ LABELS = {
             "scheme",
             SCHEME,
             "http",
-            "how the service is spoken to: http, https, h2c, or tls: it speaks TLS with its clients itself",
+            "how the service is spoken to: http, https, h2c (HTTP/2 in the clear, as gRPC), or tls: it speaks TLS with its clients itself",
         ),
         Label(
             "verify",

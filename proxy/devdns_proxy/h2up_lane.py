@@ -13,57 +13,18 @@ from jh2.errors import ErrorCodes
 
 from devdns_proxy import h2up_words
 from devdns_proxy.framing import Body, Chunked
+from devdns_proxy.h2up_protocol import WINDOW
+from devdns_proxy.h2up_upstream import LaneUpstream
 from devdns_proxy.replies import ReplyRefused
-from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:
     from devdns.core.routes import Target
     from devdns_proxy.context import Context
-    from devdns_proxy.exchange import Exchange
     from devdns_proxy.h2up_link import Link
     from devdns_proxy.h2up_words import Field
 
 #: Bytes of a request that wait for the service's window, above which the client is read no further.
 HIGH_WATER = 65_536
-#: Bytes of a response that may be on their way to a client that does not read.
-WINDOW = 262_144
-
-
-class LaneUpstream(Upstream):
-    """Reads what a lane makes of HTTP/2. There is no socket to look at: frames have a number, no answer is taken for another's."""
-
-    __slots__ = ("_lane",)
-    shared = True
-
-    def __init__(self, context: Context, target: Target, lane: Lane) -> None:
-        super().__init__(context, target)
-        self._lane = lane
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
-        self.plain = True
-        self._context.pool.add(self)
-
-    def carry(self, client: Exchange) -> None:
-        super().carry(client)
-        self._early = False
-        self.refused = False
-
-    def readable(self) -> bool:
-        """True when the service has hung up, as far as the kernel knows."""
-        return self._lane.link.ended()
-
-    def eof_received(self) -> None:
-        """A lane has no end of its own."""
-
-    def _read_last(self) -> None:
-        """What the kernel has is the link's."""
-        self._keep = False
-
-    def spoil(self, reason: str) -> None:
-        """The service has answered with something that cannot be passed on."""
-        if self.client is not None:
-            self._refuse(self.client, reason)
 
 
 class Lane(asyncio.Transport):

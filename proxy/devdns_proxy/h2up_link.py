@@ -13,8 +13,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
-from jh2.config import H2Configuration
-from jh2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
 from jh2.errors import ErrorCodes
 from jh2.events import (
     ConnectionTerminated,
@@ -29,9 +27,9 @@ from jh2.events import (
     WindowUpdated,
 )
 from jh2.exceptions import ProtocolError
-from jh2.settings import SettingCodes, Settings
 
-from devdns_proxy.h2up_lane import WINDOW, Lane
+from devdns_proxy.h2up_lane import Lane
+from devdns_proxy.h2up_protocol import WHOLE_WINDOW, begun
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-WHOLE_WINDOW = 16_777_216
-#: What every side may send before it has heard otherwise (RFC 9113 section 6.5.2); jh2 supposes more.
-FIRST_WINDOW = 65_535
 MOST_LANES = 100
 #: Bytes of answers to pings and settings that the service does not read; requests wait with much less.
 MOST_UNREAD = 1_048_576
@@ -56,14 +51,6 @@ KEEPALIVE = {
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
     if hasattr(socket, name)
 }
-#: Fields are checked where they become lines, and come from lines that were checked.
-CONFIGURATION = H2Configuration(
-    client_side=True,
-    header_encoding=None,
-    validate_outbound_headers=False,
-    normalize_outbound_headers=False,
-    normalize_inbound_headers=False,
-)
 
 
 class NoHttp2(Exception):
@@ -72,29 +59,6 @@ class NoHttp2(Exception):
     def __init__(self, reason: str, *, passing: bool = False) -> None:
         super().__init__(reason)
         self.passing = passing
-
-
-class Lasting(H2ConnectionStateMachine):  # type: ignore[misc] # the library ships no types
-    """A service that says GOAWAY still answers what it has taken (RFC 9113 section 6.8); the library's own ends there."""
-
-    _transitions = H2ConnectionStateMachine._transitions | {  # noqa: SLF001 # a table, and the one entry that is wrong
-        (state, ConnectionInputs.RECV_GOAWAY): (None, state)
-        for state in (ConnectionState.IDLE, ConnectionState.CLIENT_OPEN)
-    }
-
-
-def begun() -> H2Connection:
-    """A connection as a client begins it, its first bytes ready to be sent."""
-    h2 = H2Connection(CONFIGURATION)
-    h2.state_machine = Lasting()
-    h2.local_settings = Settings(
-        client=True, initial_values={SettingCodes.ENABLE_PUSH: 0, SettingCodes.INITIAL_WINDOW_SIZE: WINDOW}
-    )
-    h2.remote_settings.initial_window_size = FIRST_WINDOW
-    h2.remote_settings.acknowledge()
-    h2.initiate_connection()
-    h2.increment_flow_control_window(WHOLE_WINDOW - FIRST_WINDOW)
-    return h2
 
 
 class Link(asyncio.Protocol):
@@ -384,19 +348,3 @@ REACTIONS = {
     StreamReset: Link._on_reset,  # noqa: SLF001
     ConnectionTerminated: Link._on_goaway,  # noqa: SLF001
 }
-
-
-class Either(asyncio.Protocol):
-    """A connection in TLS until the handshake tells which version of HTTP it is: `chosen` is who has it from then on."""
-
-    chosen: Upstream | Link
-
-    def __init__(self, context: Context, target: Target) -> None:
-        self._context = context
-        self._target = target
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        spoken = transport.get_extra_info("ssl_object").selected_alpn_protocol()
-        self.chosen = (Link if spoken == "h2" else Upstream)(self._context, self._target)
-        transport.set_protocol(self.chosen)
-        self.chosen.connection_made(transport)

@@ -93,8 +93,8 @@ def told(fields: list[Field], *, ended: bool, to_head: bool = False) -> Told:
 
     A length is kept unless trailers may come: HTTP/1.1 has them behind chunks only, and for gRPC they are the answer.
     """
-    status = fields[0][1]
-    if len(status) != 3 or not status.isdigit() or status == b"101":
+    name, status = fields[0] if fields else (b"", b"")
+    if name != b":status" or len(status) != 3 or not status.isdigit() or status == b"101":
         raise ReplyRefused(f"its status is {status[:10].decode('latin-1')!r}")
     lines = [b"HTTP/1.1 %b %b" % (status, PHRASES.get(status, b""))]
     lines += [line for name, value in fields[1:] if (line := _line(name, value))]
@@ -135,6 +135,6 @@ def told_last(fields: list[Field]) -> bytes:
 def _line(name: bytes, value: bytes) -> bytes:
     """One line of HTTP/1.1, empty for a field that says nothing there; raises `ReplyRefused` for what would be no line."""
     line = b"%b: %b" % (name, value)
-    if b":" in name or not LINE.fullmatch(line):
+    if b":" in name or name != name.lower() or not LINE.fullmatch(line):
         raise ReplyRefused("a field of it is malformed")
     return b"" if name in OF_A_CONNECTION else line

@@ -12,6 +12,7 @@ import pytest_asyncio
 from support.grpc_service import BOUND, NAMED, Stub, grpc_service, make_the_four_kinds_of_calls
 from support.http_proxy import route, running
 from support.http_tls import certificate
+from support.https_proxy import authority, securely
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,17 @@ async def called(request, signed):
 
 async def test_the_four_kinds_of_calls(called):
     await make_the_four_kinds_of_calls(called[0])
+
+
+async def test_calls_in_tls_to_a_service_in_the_clear():
+    credentials = grpc.ssl_channel_credentials(authority().pem.read_bytes())
+    there = (("grpc.ssl_target_name_override", "api.dev.test"), *NAMED)
+    async with AsyncExitStack() as stack:
+        _, port = await stack.enter_async_context(grpc_service())
+        proxy = await stack.enter_async_context(securely(route("api", f"h2c://127.0.0.1:{port}")))
+        channel = grpc.aio.secure_channel(f"127.0.0.1:{proxy.secure}", credentials, options=there)
+        await stack.enter_async_context(channel)
+        await make_the_four_kinds_of_calls(Stub(channel))
 
 
 async def test_both_sides_of_a_call_speak_in_turn(called):
