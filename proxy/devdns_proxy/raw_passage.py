@@ -51,7 +51,7 @@ class Passage:
         self._client = client
         self._peer = peer
         self._since = monotonic()
-        self._held = False
+        self._held = ""
 
     async def run(self) -> None:
         """Until the connection is relayed or turned away; raises nothing."""
@@ -95,7 +95,7 @@ class Passage:
         if left <= 0 or not passing:
             raise Turned(reason)
         traffic.counters.held += not self._held
-        self._held = True
+        self._held = route.host
         if failed is None or name in traffic.leaders:
             await traffic.news(route.host, left)
             return
@@ -144,6 +144,8 @@ class Passage:
     def _turn_away(self, reason: str) -> None:
         traffic = self._traffic
         reset(self._client)
+        if self._held:  # those behind may have counted on our dials
+            traffic.tell(self._held)
         traffic.counters.failed += 1
         route = traffic.route(self._place)
         name = route.name if route is not None else ""
@@ -177,6 +179,9 @@ async def _prove(service: socket.socket, target: Target) -> None:
         return
     except OSError as error:
         reason = f"ends connections at once: {error.strerror}"
+    except asyncio.CancelledError:
+        service.close()
+        raise
     finally:
         loop.remove_reader(service)
     service.close()

@@ -1,7 +1,8 @@
 """Two connected sockets joined byte for byte: backpressure and half-close both ways, a reset passed on. Knows no routes.
 
 Sockets and no transports: one buffer serves all relays of a loop, and nothing is copied in between but what the receiver does
-not take at once.
+not take at once. splice(2) was measured, too: with pipes of 1 MiB it takes a fifth less CPU for large transfers, but two pipes for
+each connection, and a user's pipes are cut to a page after 32 of those.
 """
 
 from __future__ import annotations
