@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from dataclasses import replace
 
 import pytest
 from support.trust_room import write_ca
@@ -67,6 +69,14 @@ def test_without_a_terminal_nothing_is_done_unasked(bare, command):
     bare.devdns("untrust", "--yes")
 
 
+def test_before_there_is_a_ca_it_says_how_it_comes_to_be(bare):
+    (bare.state / "ca.pem").unlink()
+    done = bare.devdns("trust", "--yes")
+    assert done.code == 1
+    assert done.error.endswith("devdns makes it when it first serves https: devdns up")
+    assert bare.devdns("untrust", "--yes").code == 0
+
+
 def test_in_json_both_say_how_each_store_ended(bare):
     told = json.loads(bare.devdns("trust", "--yes", "--json").out)
     assert [(each["kind"], each["state"]) for each in told["stores"]] == [(kind, "trusted") for kind in EVERYTHING]
@@ -87,6 +97,28 @@ def test_under_sudo_the_browsers_are_the_callers_and_stay_theirs(bare, ca):
     assert {*_files(bare.home).values(), *_files(bare.state).values()} == {USER}
     assert bare.devdns("untrust", "--yes", **sudo).code == 0
     assert _files(bare.home) == home
+
+
+def test_without_root_the_browsers_are_done_and_the_line_for_the_rest_is_printed(bare, ca):
+    person = replace(bare, prefix=[*bare.prefix, "unshare", "--user", "--map-user=1000"])
+    before = bare.stores()
+    done = person.devdns("trust", "--yes")
+    assert done.code == 1
+    assert bare.stores() == before
+    assert nss.trusts(bare.home / PROFILE, ca.der)
+    (line,) = [line for line in done.out.splitlines() if line.startswith("not trusted")]
+    assert re.search(r"system store \(Debian\) +needs root - sudo .*devdns.* trust --yes --state-dir ", line)
+    assert bare.devdns("trust", "--yes").code == 0
+    done = person.devdns("untrust", "--yes")
+    assert done.code == 1
+    assert sorted(line.split()[0] for line in done.out.splitlines() if not line.startswith(" "))[-3:] == [
+        "removed",
+        "removed",
+        "stays",
+    ]
+    assert (bare.state / "trust-system.json").exists()
+    assert bare.devdns("untrust", "--yes").code == 0
+    assert bare.stores() == before
 
 
 def test_a_file_that_somebody_changed_stays_and_is_told(bare, ca):
