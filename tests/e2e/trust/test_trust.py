@@ -102,11 +102,8 @@ def test_without_root_the_browsers_are_done_and_the_line_for_the_rest_is_printed
     assert bare.devdns("trust", "--yes").code == 0
     done = person.devdns("untrust", "--yes")
     assert done.code == 1
-    assert sorted(line.split()[0] for line in done.out.splitlines() if not line.startswith(" "))[-3:] == [
-        "removed",
-        "removed",
-        "stays",
-    ]
+    words = [line.split()[0] for line in done.out.splitlines() if not line.startswith(" ")]
+    assert (words.count("removed"), words.count("stays")) == (2, 1)
     assert (bare.state / "trust-system.json").exists()
     assert bare.devdns("untrust", "--yes").code == 0
     assert bare.stores() == before
