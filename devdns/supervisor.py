@@ -27,6 +27,7 @@ from devdns import bridges, links
 from devdns.core.errors import DevdnsError
 from devdns.doors import Doors, Named, role_of
 from devdns.listeners import Listeners, Wanted, open_listeners, show
+from devdns.openssl import configured
 from devdns.state_folder import Held, StateFolder
 
 ROLES = {"resolver": ("dns",), "proxy": ("http", "https")}  # whose sockets a part is given
@@ -152,10 +153,11 @@ class Supervisor:
         sockets = [*child.sockets, *self._doors.named(*ROLES.get(child.part, ()))]
         fds = [sock.fileno() for _, sock in sockets]
         named = ",".join(f"{name}={sock.fileno()}" for name, sock in sockets)
+        more = configured(self._environ) if child.part == "proxy" else {}
         with theirs:
             child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
                 [sys.executable, "-P", "-m", "devdns.process.child", child.part],
-                env={**self._environ, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
+                env={**self._environ, **more, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
                 pass_fds=[*fds, theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # a Ctrl-C in the terminal is ours to turn into an orderly stop

@@ -24,6 +24,7 @@ DIRECTIONS = (
     ("devdns.state_folder", ("devdns.core.errors", "devdns.listeners")),
     ("devdns.bridges", ()),
     ("devdns.links", ()),
+    ("devdns.openssl", ()),
     ("devdns.doors", ("devdns.bridges", "devdns.listeners")),
     (
         "devdns.supervisor",
@@ -33,6 +34,7 @@ DIRECTIONS = (
             "devdns.doors",
             "devdns.links",
             "devdns.listeners",
+            "devdns.openssl",
             "devdns.state_folder",
         ),
     ),
