@@ -76,3 +76,12 @@ def test_openssl_verifies_the_names_of_the_zone_only(machine, kind):
     done = machine.room.run("openssl", "verify", "-CAfile", str(machine.room.state / "ca.pem"), str(chain))
     assert (done.returncode == 0) is (kind == "app"), done.stdout + done.stderr
     assert ("permitted subtree violation" in done.stderr) is (kind not in ("app", "stranger"))
+
+
+def test_status_says_who_trusts_it(machine):
+    """And who does not, with the command that mends it."""
+    (line,) = [line for line in machine.room.devdns("status").out.splitlines() if line.startswith("trusted ")]
+    assert line == "trusted system store (Debian), Firefox profile throwaway.default, Chromium and its kin"
+    stranger = machine.room.devdns("status", HOME=str(machine.room.folder / "nobody's")).out
+    (line,) = [line for line in stranger.splitlines() if line.startswith("trusted ")]
+    assert line == "trusted system store (Debian); not Chromium and its kin - devdns trust"

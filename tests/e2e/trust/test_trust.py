@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from dataclasses import replace
 
 import pytest
 from support.trust_room import write_ca
@@ -14,6 +16,7 @@ from devdns.system.certificate import read
 
 ANCHORS = "/usr/local/share/ca-certificates"
 USER = 1234
+NOBODY_TO_ASK = "this changes your machine, and there is no terminal to ask on - devdns {} --yes"
 EVERYTHING = ["debian", "firefox", "chromium"]
 
 
@@ -28,17 +31,21 @@ def _files(folder):
 
 def test_untrust_leaves_every_file_of_the_store_as_it_was(bare, ca):
     before, home = bare.stores(), _files(bare.home)
-    assert bare.devdns("trust", "--yes").code == 0
+    told = json.loads(bare.devdns("trust", "--yes", "--json").out)
+    assert [(each["kind"], each["state"]) for each in told["stores"]] == [(kind, "trusted") for kind in EVERYTHING]
     changed = bare.stores()
     assert changed[f"{ANCHORS}/{ca.name}.crt".lstrip("/")].startswith("100644 ")
     assert changed["etc/ssl/certs/ca-certificates.crt"] != before["etc/ssl/certs/ca-certificates.crt"]
     assert [nss.trusts(bare.home / store, ca.der) for store in (PROFILE, ".pki/nssdb")] == [True, True]
-    done = bare.devdns("untrust", "--yes")
-    assert (done.code, done.err) == (0, "")
+    assert bare.devdns("untrust").error == NOBODY_TO_ASK.format("untrust")
+    assert bare.stores() == changed
+    told = json.loads(bare.devdns("untrust", "--yes", "--json").out)
+    assert {(each["kind"], each["state"]) for each in told["stores"]} == {(kind, "removed") for kind in EVERYTHING}
     assert bare.stores() == before
     assert _files(bare.home) == home
     assert nss.entries(bare.home / PROFILE) == ()
     assert {path.name for path in bare.state.iterdir()} == {"ca.pem", "ca.key", "supervisor.lock"}
+    assert bare.devdns("untrust", "--yes").out == "nothing on this machine trusts the CA because of devdns\n"
 
 
 def test_a_dry_run_shows_the_commands_and_changes_nothing(bare, ca):
@@ -53,26 +60,19 @@ def test_a_dry_run_shows_the_commands_and_changes_nothing(bare, ca):
     assert (bare.stores(), _files(bare.home)) == (before, home)
 
 
-@pytest.mark.parametrize("command", ["trust", "untrust"])
-def test_without_a_terminal_nothing_is_done_unasked(bare, command):
-    if command == "untrust":
-        bare.devdns("trust", "--yes")
+def test_without_a_terminal_nothing_is_done_unasked(bare):
     before = bare.stores()
-    done = bare.devdns(command)
-    assert (done.code, done.error) == (
-        2,
-        f"this changes your machine, and there is no terminal to ask on - devdns {command} --yes",
-    )
+    done = bare.devdns("trust")
+    assert (done.code, done.error) == (2, NOBODY_TO_ASK.format("trust"))
     assert bare.stores() == before
-    bare.devdns("untrust", "--yes")
 
 
-def test_in_json_both_say_how_each_store_ended(bare):
-    told = json.loads(bare.devdns("trust", "--yes", "--json").out)
-    assert [(each["kind"], each["state"]) for each in told["stores"]] == [(kind, "trusted") for kind in EVERYTHING]
-    told = json.loads(bare.devdns("untrust", "--yes", "--json").out)
-    assert {(each["kind"], each["state"]) for each in told["stores"]} == {(kind, "removed") for kind in EVERYTHING}
-    assert json.loads(bare.devdns("untrust", "--yes", "--json").out)["stores"] == []
+def test_before_there_is_a_ca_it_says_how_it_comes_to_be(bare):
+    (bare.state / "ca.pem").unlink()
+    done = bare.devdns("trust", "--yes")
+    assert done.code == 1
+    assert done.error.endswith("devdns makes it when it first serves https: devdns up")
+    assert bare.devdns("untrust", "--yes").code == 0
 
 
 def test_under_sudo_the_browsers_are_the_callers_and_stay_theirs(bare, ca):
@@ -87,6 +87,26 @@ def test_under_sudo_the_browsers_are_the_callers_and_stay_theirs(bare, ca):
     assert {*_files(bare.home).values(), *_files(bare.state).values()} == {USER}
     assert bare.devdns("untrust", "--yes", **sudo).code == 0
     assert _files(bare.home) == home
+
+
+def test_without_root_the_browsers_are_done_and_the_line_for_the_rest_is_printed(bare, ca):
+    person = replace(bare, prefix=[*bare.prefix, "unshare", "--user", "--map-user=1000"])
+    before = bare.stores()
+    assert "system store (Debian): needs root - sudo " in person.devdns("trust", "--dry-run").out
+    done = person.devdns("trust", "--yes")
+    assert done.code == 1
+    assert bare.stores() == before
+    assert nss.trusts(bare.home / PROFILE, ca.der)
+    (line,) = [line for line in done.out.splitlines() if line.startswith("not trusted")]
+    assert re.search(r"system store \(Debian\) +needs root - sudo .*devdns.* trust --yes --state-dir ", line)
+    assert bare.devdns("trust", "--yes").code == 0
+    done = person.devdns("untrust", "--yes")
+    assert done.code == 1
+    words = [line.split()[0] for line in done.out.splitlines() if not line.startswith(" ")]
+    assert (words.count("removed"), words.count("stays")) == (2, 1)
+    assert (bare.state / "trust-system.json").exists()
+    assert bare.devdns("untrust", "--yes").code == 0
+    assert bare.stores() == before
 
 
 def test_a_file_that_somebody_changed_stays_and_is_told(bare, ca):
