@@ -18,6 +18,11 @@ MOST = 64
 Named = tuple[str, socket.socket]
 
 
+def role_of(named: Named) -> str:
+    """`dns-udp@172.17.0.1/16` and `dns-tcp@...` are dns, `https@...` is https."""
+    return named[0].partition("@")[0].partition("-")[0]
+
+
 class Doors:
     """What is open, by bridge. `listening` are the addresses that are there anyway, by role."""
 
@@ -40,8 +45,8 @@ class Doors:
             self._open[bridge] = self._bound(bridge)
         return [each for bridge in fresh for each in self._open[bridge]], [bridge.place for bridge in gone]
 
-    def named(self, role: str) -> list[Named]:
-        return [each for opened in self._open.values() for each in opened if each[0].startswith(role)]
+    def named(self, *roles: str) -> list[Named]:
+        return [each for opened in self._open.values() for each in opened if role_of(each) in roles]
 
     def addresses(self, role: str) -> list[Address]:
         return list(dict.fromkeys(sock.getsockname()[:2] for _, sock in self.named(role)))

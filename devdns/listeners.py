@@ -30,7 +30,7 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True)
 class Wanted:
-    """One listener of a plan: its role (`dns` or `http`) and addresses to try in turn; `optional` may be missing."""
+    """One listener of a plan: its role (`dns`, `http` or `https`) and addresses to try in turn; `optional` may be missing."""
 
     role: str
     candidates: tuple[Address, ...]
@@ -44,10 +44,10 @@ class Wanted:
 
 @dataclass
 class Listeners:
-    """Open sockets by name (`dns-udp`, `dns-tcp`, `http`), their addresses by role, and what a person should know."""
+    """Open sockets by name (`dns-udp`, `dns-tcp`, `http`, `https`), their addresses by role, and what a person should know."""
 
     sockets: list[tuple[str, socket.socket]] = field(default_factory=list)
-    addresses: dict[str, list[Address]] = field(default_factory=lambda: {"dns": [], "http": []})
+    addresses: dict[str, list[Address]] = field(default_factory=lambda: {"dns": [], "http": [], "https": []})
     notes: list[str] = field(default_factory=list)
     denied: list[str] = field(default_factory=list)
     instead: list[str] = field(default_factory=list)
@@ -62,16 +62,16 @@ class Listeners:
     def named(self, *names: str) -> list[socket.socket]:
         return [sock for name, sock in self.sockets if name in names]
 
-    def spread(self, name: str, count: int) -> list[list[tuple[str, socket.socket]]]:
-        """What each of `count` processes is given of the listeners `name`: one of its own at each address.
+    def spread(self, names: tuple[str, ...], count: int) -> list[list[tuple[str, socket.socket]]]:
+        """What each of `count` processes is given of the listeners of these names: one of its own at each address.
 
         The kernel spreads connections over them. With one for all, whichever process wakes first takes all that a burst brings.
         """
-        found = self.named(name)
-        spread = [found] + [[_beside(sock) for sock in found] for _ in range(count - 1)]
-        first = set(found)
-        self.sockets += [(name, sock) for each in spread for sock in each if sock not in first]
-        return [[(name, sock) for sock in each] for each in spread]
+        found = [(name, sock) for name, sock in self.sockets if name in names]
+        spread = [found] + [[(name, _beside(sock)) for name, sock in found] for _ in range(count - 1)]
+        first = {sock for _, sock in found}
+        self.sockets += [(name, sock) for each in spread for name, sock in each if sock not in first]
+        return spread
 
     def close(self) -> None:
         for _, sock in self.sockets:
@@ -116,7 +116,7 @@ def _open(wanted: Wanted, listeners: Listeners) -> None:
     failures = []
     for address in wanted.candidates:
         try:
-            sockets = bind_dns(*address) if wanted.role == "dns" else [("http", bind_tcp(*address))]
+            sockets = bind_dns(*address) if wanted.role == "dns" else [(wanted.role, bind_tcp(*address))]
         except OSError as error:
             if wanted.optional and error.errno in NO_FAMILY:
                 listeners.notes.append(f"{show(address)} is not there: this machine has no such address")

@@ -25,12 +25,12 @@ from typing import NoReturn, TextIO
 
 from devdns import bridges, links
 from devdns.core.errors import DevdnsError
-from devdns.doors import Doors, Named
+from devdns.doors import Doors, Named, role_of
 from devdns.handed import VARIABLES, handed
 from devdns.listeners import Listeners, Wanted, open_listeners, show
 from devdns.state_folder import Held, StateFolder
 
-ROLES = {"resolver": "dns", "proxy": "http"}  # whose sockets a part is given
+ROLES = {"resolver": ("dns",), "proxy": ("http", "https")}  # whose sockets a part is given
 ROOT = "hosts"  # the part that does not give up root: it writes a file of the system's
 GRACE = 10.0  # seconds for a child to drain before it is killed
 QUICK_DEATH = 1.0  # a child that lived shorter than this is restarted with a growing delay
@@ -41,7 +41,10 @@ READY = b"R"
 HELD = 75  # EX_TEMPFAIL of sysexits.h: to whoever waits for a detached start, another devdns was quicker
 #: Variables that we set for the children; whatever stood there before means nothing.
 OURS = frozenset(
-    {f"DEVDNS_{word}" for word in ["PLAN", "SOCKETS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "WEB"]}
+    {
+        f"DEVDNS_{word}"
+        for word in ["PLAN", "SOCKETS", "SUPERVISOR", "STANDALONE", "RUN_AS", "SNAPSHOTS", "LEAVES", "WEB"]
+    }
 ).union(VARIABLES)
 SETTLE = 0.05  # a bridge that comes up changes several times
 LINE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM
@@ -141,7 +144,7 @@ class Supervisor:
 
     def _start_all(self) -> None:
         dns = [each for each in self._listeners.sockets if each[0].startswith("dns")]
-        http = self._listeners.spread("http", self._plan.workers)
+        http = self._listeners.spread(ROLES["proxy"], self._plan.workers)
         proxies = [Child(f"proxy-{number}", each) for number, each in enumerate(http, 1)]
         self._children = [Child("control", self._unix), Child("resolver", dns), *proxies]
         if self._folder.keeps_hosts():
@@ -151,7 +154,7 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, LINE)
-        sockets = [*child.sockets, *self._doors.named(ROLES.get(child.part, "none"))]
+        sockets = [*child.sockets, *self._doors.named(*ROLES.get(child.part, ()))]
         fds = [sock.fileno() for _, sock in sockets]
         named = ",".join(f"{name}={sock.fileno()}" for name, sock in sockets)
         environ = {key: value for key, value in self._environ.items() if child.name != ROOT or key != "DEVDNS_RUN_AS"}
@@ -220,9 +223,9 @@ class Supervisor:
         self._look_at = 0.0
         opened, closed = self._doors.reconcile(self._look())
         for child in self._children:
-            role = ROLES.get(child.part)
-            theirs = [each for each in opened if role and each[0].startswith(role)]
-            if child.line is not None and role and (theirs or closed):
+            roles = ROLES.get(child.part, ())
+            theirs = [each for each in opened if role_of(each) in roles]
+            if child.line is not None and roles and (theirs or closed):
                 word = {"open": [name for name, _ in theirs], "close": closed}
                 with contextlib.suppress(OSError):  # it is ending; the next one is given all that is open
                     socket.send_fds(child.line, [json.dumps(word).encode()], [sock.fileno() for _, sock in theirs])
@@ -293,7 +296,7 @@ class Supervisor:
             self._selector.unregister(self._changes)
             self._changes.close()
         self._doors.close()
-        for sock in self._listeners.named("http"):
+        for sock in self._listeners.named(*ROLES["proxy"]):
             sock.close()
         self._stop([child for child in self._children if child.part == "proxy"])
         self._stop(self._children)

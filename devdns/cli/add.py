@@ -36,6 +36,7 @@ ELSEWHERE = frozenset(["com", "org", "net", "io", "dev", "app", "local", "lan", 
 @option(
     "--ca", type=click.Path(path_type=Path), metavar="FILE", help="The CA that signed it, in place of the system's."
 )
+@option("--redirect", is_flag=True, help="Send who comes without TLS to https.")
 @json_option
 @common
 def add(

@@ -74,7 +74,7 @@ def unheeded(flags: Mapping[str, str], status: Body) -> Iterator[tuple[str, str]
     wanted = core.load(None, flags)
     if "DEVDNS_ZONE" in flags and wanted.zones != tuple(status["zones"]):
         yield "--zone", f"its zone is {', '.join(status['zones'])}"
-    for role, listen in (("dns", wanted.dns.listen), ("http", wanted.http.listen)):
+    for role, listen in (("dns", wanted.dns.listen), ("http", wanted.http.listen), ("https", wanted.https.listen)):
         running = status["listeners"].get(role, ())
         asked = {address for address in listen or () if address[1]}  # port 0 is any
         if asked - {(host, port) for host, port in running}:

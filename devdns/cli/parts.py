@@ -26,12 +26,14 @@ _control = option(
 _zone = option("--zone", metavar="ZONE", help="The zone whose names are answered.")
 _dns = option("--dns", metavar="ADDR:PORT", help="Where the resolver listens.")
 _http = option("--http", metavar="ADDR:PORT", help="Where the proxy listens.")
+_https = option("--https", metavar="ADDR:PORT|off", help="Where the proxy speaks TLS.")
 
 
 @click.command(short_help="Run control alone: sources, routes and the API.")
 @_zone
 @_dns
 @_http
+@_https
 @common
 def control(*, state_dir: Path, config: Path | None, **flags: str | None) -> NoReturn:
     """Run control alone: sources, routes and the API, on sockets in the state folder."""
@@ -51,6 +53,7 @@ def resolver(*, state_dir: Path, config: Path | None, where: str | None, **flags
 @click.command()
 @_control
 @_http
+@_https
 @common
 def proxy(*, state_dir: Path, config: Path | None, where: str | None, **flags: str | None) -> NoReturn:
     """Run a proxy alone, which follows control's routes."""
@@ -65,7 +68,11 @@ def sockets(where: str | None, state_dir: Path) -> dict[str, str]:
         )
     path = Path(where.removeprefix(SCHEME)) if where else state_dir
     folder, snapshots = (path.parent, path) if path.suffix == ".sock" else (path, path / "snapshots.sock")
-    return {"DEVDNS_SNAPSHOTS": str(snapshots), "DEVDNS_WEB": str(folder / "web.sock")}
+    return {
+        "DEVDNS_SNAPSHOTS": str(snapshots),
+        "DEVDNS_LEAVES": str(folder / "leaves.sock"),
+        "DEVDNS_WEB": str(folder / "web.sock"),
+    }
 
 
 def _become(name: str, config: Path | None, flags: dict[str, str | None], variables: dict[str, str]) -> NoReturn:

@@ -14,6 +14,7 @@ from devdns.core.config import Config
 Address = tuple[str, int]
 
 HTTP_PORTS = (80, 8080)
+HTTPS_PORTS = (443, 8443)
 HTTP_HOSTS = ("127.0.0.1", "::1")
 DNS_FALLBACK = ("127.0.0.1", 5300)
 
@@ -25,7 +26,11 @@ def default_dns(platform: str) -> tuple[Address, ...]:
 
 def listeners(config: Config, platform: str) -> list[dict[str, Any]]:
     """Rows of {role, candidates, optional}; an optional one may be missing where its address family does not exist."""
-    return [*_dns(config, platform), *_http(config)]
+    return [
+        *_dns(config, platform),
+        *_web("http", config.http.listen, HTTP_PORTS),
+        *_web("https", config.https.listen, HTTPS_PORTS),
+    ]
 
 
 def _dns(config: Config, platform: str) -> list[dict[str, Any]]:
@@ -34,10 +39,10 @@ def _dns(config: Config, platform: str) -> list[dict[str, Any]]:
     return [_row("dns", (address,)) for address in config.dns.listen]
 
 
-def _http(config: Config) -> list[dict[str, Any]]:
-    if config.http.listen is None:
-        return [_row("http", tuple((host, port) for port in HTTP_PORTS), optional=host == "::1") for host in HTTP_HOSTS]
-    return [_row("http", (address,)) for address in config.http.listen]
+def _web(role: str, listen: tuple[Address, ...] | None, ports: tuple[int, ...]) -> list[dict[str, Any]]:
+    if listen is None:
+        return [_row(role, tuple((host, port) for port in ports), optional=host == "::1") for host in HTTP_HOSTS]
+    return [_row(role, (address,)) for address in listen]
 
 
 def _row(role: str, candidates: tuple[Address, ...], *, optional: bool = False) -> dict[str, Any]:

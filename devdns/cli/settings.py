@@ -11,6 +11,8 @@ from io import FileIO
 from pathlib import Path
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from devdns.cli.state import here
 from devdns.core import config as core
 from devdns.core.errors import UsageRefused
@@ -103,15 +105,25 @@ def read_settings(
     `installed` counts where none of them says anything.
     """
     file = read_file(path) if path else None
-    config = core.load(file, environ, installed)
+    config = _absolute(core.load(file, environ, installed))
     return config, len(core.routes(file, Zones(config.zones))) if file else 0
 
 
+def _absolute(config: core.Config) -> core.Config:
+    """The parts run in another folder than the command."""
+    cert, key = (str(here() / path) if path else None for path in (config.tls.cert, config.tls.key))
+    return replace(config, tls=core.TlsConfig(cert, key))
+
+
 def warnings(path: Path, config: core.Config) -> list[str]:
-    """What is right in the file and will not work as this machine is now: CA files that are not there."""
+    """What is right in the file and will not work as this machine is now: certificates and CA files that are not there."""
     routes = core.routes(read_file(path), Zones(config.zones))
+    tls = {"tls.cert": config.tls.cert, "tls.key": config.tls.key}
     return [
-        f"{route.origin}: the CA file {route.options.ca} is not there"
-        for route in routes
-        if route.options.ca and not Path(route.options.ca).is_file()
+        *(f"{key}: the file {name} is not there" for key, name in tls.items() if name and not Path(name).is_file()),
+        *(
+            f"{route.origin}: the CA file {route.options.ca} is not there"
+            for route in routes
+            if route.options.ca and not Path(route.options.ca).is_file()
+        ),
     ]

@@ -11,6 +11,7 @@ from devdns.cli.chaos import chaos_line
 from devdns.cli.client import Body, Client
 from devdns.cli.options import common, json_option
 from devdns.cli.show import Row, address_text, closed_lines, print_json
+from devdns.cli.status_tls import tls_lines
 from devdns.cli.text import clean, duration, say, state_look, style, table
 
 
@@ -42,6 +43,7 @@ def _lines(body: Body) -> list[str]:
             if addresses
         ),
         f"network {_network(body['network'])}",
+        *tls_lines(body.get("tls")),
         *_block(("PROCESS", "PID", "MEMORY", "RESTARTS", "STATE"), [_process(each) for each in body["processes"]], 4),
         *_block(("SOURCE", "ROUTES", "STATE"), [_source(each) for each in body["sources"]], 2),
         *(chaos_line(each) for each in body["chaos"]),

@@ -32,7 +32,7 @@ from devdns.supervisor import HELD
 @option("--zone", metavar="ZONE", help="The zone whose names are answered.  [default: dev.test]")
 @option("--dns", metavar="ADDR:PORT", help="Where the resolver listens.  [default: port 53, else 127.0.0.1:5300]")
 @option("--http", metavar="ADDR:PORT", help="Where the proxy listens.  [default: port 80, else 8080]")
-@option("--https", metavar="ADDR:PORT|off", help="Where the proxy listens for TLS; off is the only value yet.")
+@option("--https", metavar="ADDR:PORT|off", help="Where the proxy speaks TLS.  [default: port 443, else 8443]")
 @option("--workers", metavar="N", help="How many proxy processes.  [default: 1]")
 @option("--detach", is_flag=True, help="Return once it is ready; the log is in the state folder.")
 @option("--in-process", is_flag=True, help="Run all parts in one process, for debugging.")

@@ -26,6 +26,7 @@ from devdns.control.history import now, stamp
 from devdns.control.network_shape import network_shape
 from devdns.control.registry import Registry
 from devdns.control.shapes import VERSION
+from devdns.control.tls_shape import NoTls, TlsFacts
 from devdns.control.told import Told
 from devdns.core.kinds import read_seconds
 from devdns.core.names import parse_claim
@@ -51,6 +52,7 @@ class Api:
         self.network: Callable[[], Network] = Network
         self.faults = FaultsApi(registry, FaultBoard(lambda _: None))
         self.told = Told()
+        self.tls: TlsFacts = NoTls()
         self._registry = registry
         self._instance = instance
         self._listening = listening
@@ -105,7 +107,8 @@ class Api:
             processes=processes.running(processes.record()),
         )
         # In a thread: thousands of routes and lines take longer than a change of the table may wait.
-        body = await asyncio.to_thread(metrics.page, facts, self.told.families())
+        told = (*self.tls.families(), *self.told.families())
+        body = await asyncio.to_thread(metrics.page, facts, told)
         return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def openapi(self, _: web.Request) -> web.Response:
@@ -131,7 +134,11 @@ class Api:
             "network": network_shape(self.network(), self.told.families()),
             "chaos": self.faults.shown(),
             "targets": [shapes.trouble_shape(each) for each in registry.sighted.troubles()[:MOST_PROBLEMS]],
-            "problems": shapes.problems(sources, running, registry.refusals(), conflicts)[:MOST_PROBLEMS],
+            "tls": self.tls.shape(),
+            "problems": [
+                *self.tls.problems(),
+                *shapes.problems(sources, running, registry.refusals(), conflicts),
+            ][:MOST_PROBLEMS],
         }
         return answer(body)
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from devdns.control import certificates
 from devdns.control.explain import Check
-from devdns.core.routes import SPOKEN, Target
+from devdns.core.routes import Target
 
 BOUND = 0.2
 #: Seconds for a name to resolve, and for a service to finish a TLS handshake.
@@ -48,8 +48,6 @@ async def check(target: Target) -> Check:
 
 async def _look(target: Target) -> str:
     """What was found, in words; raises `_Failed`."""
-    if target.scheme not in SPOKEN:
-        raise _Failed(f"{target.scheme} targets are not supported yet", "name an http:// target")
     writer = await _connected(target, await _resolved(target))
     try:
         if target.scheme != "https":

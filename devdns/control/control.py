@@ -17,6 +17,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -32,14 +33,19 @@ from devdns.control.network import NetworkWatch
 from devdns.control.recall import Recall
 from devdns.control.registry import Registry
 from devdns.control.snapshots import Snapshots, listen
+from devdns.control.tls_shape import NoTls
 from devdns.core.chaos import Faults
 from devdns.core.errors import DevdnsError
 from devdns.core.frames import VERSION, Hello
 from devdns.core.names import Zones
+from devdns.core.routes import Change
 from devdns.core.settings import Config
 from devdns.core.sources import Provider
 from devdns.providers.file import FileProvider
 from devdns.providers.manual import ManualRoutes
+
+if TYPE_CHECKING:
+    from devdns.control.tls import Tls
 
 #: aiohttp logs a traceback for each malformed request; what fails in ours is logged by `answers.errors`.
 SILENT = logging.Logger("aiohttp of control", logging.CRITICAL)
@@ -53,9 +59,9 @@ log = structlog.get_logger()
 
 
 class Control:
-    """`config_path` is the file of `devdns up`, `http` the addresses the proxy listens on."""
+    """`config_path` is the file of `devdns up`, `http` and `https` the addresses the proxy listens on."""
 
-    def __init__(self, config: Config, config_path: str | None, http: Addresses) -> None:
+    def __init__(self, config: Config, config_path: str | None, http: Addresses, https: Addresses = ()) -> None:
         zones = Zones(config.zones)
         self.instance = os.environ.get("DEVDNS_INSTANCE") or uuid.uuid4().hex
         self._last = LastWords(self.instance)
@@ -65,11 +71,16 @@ class Control:
         self.registry.sources.recall = Recall(config.hold)
         self.registry.probes.hold = config.hold
         self.registry.sources.remember(self._last)
-        self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http), lambda: self.registry.table)
-        self.registry.tell = self._snapshots.publish
+        self._snapshots = Snapshots(Hello(VERSION, self.instance, config, http, https), lambda: self.registry.table)
+        self._tls = tls_of(config, self.registry) if https else None
+        self.registry.tell = self._publish
         self.registry.sighted = self._snapshots.sighted
         self.registry.sighted.failed = self.registry.history.failed
-        self._api = Api(self.registry, self.instance, {"dns": list(config.dns.listen or ()), "http": list(http)})
+        self._api = Api(
+            self.registry,
+            self.instance,
+            {"dns": list(config.dns.listen or ()), "http": list(http), "https": list(https)},
+        )
         self._faults = FaultBoard(self._snapshots.publish_aside)
         self.registry.faults = self._faults.of
         self._snapshots.publish_aside(Faults())  # a follower may still hold those of a control before this one
@@ -78,9 +89,10 @@ class Control:
         self._api.network = lambda: self._network.now
         self._watching: asyncio.Task[None] | None = None
         self._api.told = self._snapshots.told
+        self._api.tls = self._tls or NoTls()
         self._providers = list(providers(config, zones))
         self._config = config
-        self._http = http
+        self._web = (*http, *https)
         self._runners: list[web.AppRunner] = []
         self._servers: list[asyncio.Server] = []
 
@@ -90,13 +102,22 @@ class Control:
             return ()
         return docker_groups(self._config.docker.hosts or (None,))
 
-    async def start(self, control: socket, snapshots: socket, web: socket) -> None:
-        """Serves the three listening sockets, once the files and manual routes were read (or half a second passed)."""
-        gate = Gate(self.registry.zones, known_ports(self._http), token.load(Path(TOKEN)))
+    def _publish(self, change: Change) -> None:
+        self._snapshots.publish(change)
+        if self._tls is not None:
+            self._tls.server.know(change.hosts())
+
+    async def start(self, control: socket, snapshots: socket, web: socket, leaves: socket | None = None) -> None:
+        """Serves the listening sockets, once the files and manual routes were read (or half a second passed)."""
+        gate = Gate(self.registry.zones, known_ports(self._web), token.load(Path(TOKEN)))
         self.registry.start(self._providers)
         for source in switched_off(self._config):
             self.registry.sources.off(source, f"{source}.enabled is false")
         await self.registry.first_words(FIRST_WORDS)
+        if self._tls is not None and leaves is not None:
+            await self._tls.server.start(leaves)
+        elif leaves is not None:
+            leaves.close()  # a proxy that connects all the same is refused, and tries again
         await self._snapshots.start(snapshots)
         self._watching = asyncio.create_task(self._watch_network(), name="network")
         await self._serve(control, guards.local())
@@ -114,6 +135,8 @@ class Control:
         for runner in self._runners:
             await runner.cleanup()
         await self._snapshots.stop()
+        if self._tls is not None:
+            await self._tls.server.stop()
         await self.registry.close()
         await self._last.close()
 
@@ -149,6 +172,16 @@ def providers(config: Config, zones: Zones) -> Iterator[Provider]:
         from devdns.providers.mdns import MdnsProvider  # noqa: PLC0415 # loads zeroconf
 
         yield MdnsProvider(config.mdns, zones, config.hold)
+
+
+def tls_of(config: Config, registry: Registry) -> Tls:
+    """The CA and its leaves. Their library is loaded here, or never."""
+    from devdns.control.tls import Tls  # noqa: PLC0415 # 8 MB that a stack without https saves
+
+    def hosts() -> Iterator[str]:
+        return registry.table.hosts()  # of the table in force when it is asked
+
+    return Tls(config, registry.zones, hosts)
 
 
 def docker_groups(hosts: Iterable[str | None]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""One probe of one target: a GET of its health path, or a mere connect. Sockets, no decisions."""
+"""One probe of one target: a GET of its health path, a greeting of HTTP/2, or a mere connect. Sockets, no decisions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
 
+from devdns.core import http2
 from devdns.core.health import Absence, Asked
 from devdns.core.routes import Target, forbidden
 
@@ -24,6 +25,7 @@ Address = tuple[str, int]
 _trusting = ssl.create_default_context()
 _trusting.check_hostname = False  # what is asked is whether it is well; whom to believe is the proxy's business
 _trusting.verify_mode = ssl.CERT_NONE
+_trusting.set_alpn_protocols(["h2", "http/1.1"])
 
 
 async def probe(asked: Asked) -> str:
@@ -43,13 +45,53 @@ async def _ask(asked: Asked, what: str) -> str:
     reader, writer = await _connect(asked.target)
     try:
         if asked.path == "tcp":
-            return ""
+            return await _greeted(reader, writer, what) if asked.target.scheme == "h2c" else ""
+        if _speaks_http2(asked.target, writer):
+            return _judged(await _ask_http2(reader, writer, asked), what)
         fields = f"Host: {asked.host}\r\nUser-Agent: devdns-probe\r\nAccept: */*\r\nConnection: close"
         writer.write(f"GET {asked.path} HTTP/1.1\r\n{fields}\r\n\r\n".encode())
-        status = _status(await reader.readline())
-        return "" if status in WELL else f"{what} answers {status}" if status else f"{what} is answered with no HTTP"
+        return _judged(_status(await reader.readline()), what)
     finally:
         writer.transport.abort()
+
+
+def _judged(status: int, what: str) -> str:
+    return "" if status in WELL else f"{what} answers {status}" if status else f"{what} is answered with no HTTP"
+
+
+def _speaks_http2(target: Target, writer: asyncio.StreamWriter) -> bool:
+    tls = writer.get_extra_info("ssl_object")
+    return target.scheme == "h2c" or (tls is not None and tls.selected_alpn_protocol() == "h2")
+
+
+async def _greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what: str) -> str:
+    """A connect proves nothing where a relay accepts for a service; its settings do, which it says unasked."""
+    writer.write(http2.GREETING)
+    said, _ = await _heard(reader)
+    return "" if said.kind == http2.SETTINGS else f"{what} is answered with no HTTP/2"
+
+
+async def _ask_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Asked) -> int:
+    """The status of the answer, 0 where there is none."""
+    scheme = "http" if asked.target.scheme == "h2c" else "https"
+    writer.write(http2.GREETING + http2.get(asked.path, asked.host, scheme))
+    while True:
+        said, payload = await _heard(reader)
+        if said.kind == http2.SETTINGS and not said.flags & http2.ACK:
+            writer.write(http2.UNDERSTOOD)
+        elif said.kind == http2.HEADERS and not 100 <= (status := http2.status(said.flags, payload)) < 200:
+            return status
+        elif said.kind in (http2.RST_STREAM, http2.GOAWAY):
+            return 0
+
+
+async def _heard(reader: asyncio.StreamReader) -> tuple[http2.Frame, bytes]:
+    """The next frame and what is in it."""
+    try:
+        said = http2.read_frame(await reader.readexactly(http2.FRAME_HEAD))
+        return said, await reader.readexactly(said.length)
+    except asyncio.IncompleteReadError:
+        raise ConnectionError("it hangs up without an answer") from None
 
 
 def _status(line: bytes) -> int:
@@ -61,7 +103,7 @@ def _status(line: bytes) -> int:
 
 async def _connect(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection; raises OSError. A name is resolved first, and no forbidden address of it is asked."""
-    context = _trusting if target.scheme == "https" else None
+    context = _trusting if target.scheme in ("https", "tls") else None
     name = target.host if context else None
     if target.path:
         return await asyncio.open_unix_connection(target.path, limit=MOST_HEAD, ssl=context, server_hostname=name)

@@ -35,7 +35,7 @@ from devdns.core.sources import Provider, Refusal, Statement
 from devdns.core.store import RouteStore
 
 OWN_SERVICE = "name the port of your own service"
-UNIX_SOCKETS = ("control.sock", "snapshots.sock", "web.sock")
+UNIX_SOCKETS = ("control.sock", "snapshots.sock", "leaves.sock", "web.sock")
 
 log = structlog.get_logger()
 

@@ -62,6 +62,10 @@ __all__ = [
 ]
 
 
+#: Paths that are relative to the file that says them.
+BESIDE_FILE = ("tls.cert", "tls.key")
+
+
 class ConfigFile(Struct, frozen=True):
     """What one file says: settings by key path, their lines, the routes as written, and keys it must not set (ignored)."""
 
@@ -188,7 +192,7 @@ def load(
     where nothing else says anything: what this machine was set up for.
     """
     problems = Problems(file.path if file else "")
-    settings = _variables(installed, problems) | (dict(file.settings) if file else {})
+    settings = _variables(installed, problems) | (_placed(file) if file else {})
     named = _variables(environ, problems)
     if {"zone", "zones"} & named.keys():
         settings = {path: value for path, value in settings.items() if path not in ("zone", "zones")}
@@ -198,6 +202,13 @@ def load(
         problems.add(line, path if line else _place(IN_FILE[path]), what)
     problems.refuse()
     return _config(settings)
+
+
+def _placed(file: ConfigFile) -> dict[str, Any]:
+    """What the file says; paths of certificates in it are relative to its folder."""
+    folder = PurePath(file.path).parent
+    settings = dict(file.settings)
+    return settings | {key: str(folder / settings[key]) for key in BESIDE_FILE if key in settings}
 
 
 def _variables(environ: Mapping[str, str], problems: Problems) -> dict[str, Any]:

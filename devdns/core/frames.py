@@ -29,12 +29,13 @@ HEADER = 4
 
 
 class Hello(Struct, frozen=True, tag="hello"):
-    """First frame of a connection: what the parts need to know besides routes. `http` are the proxy's (address, port)."""
+    """First frame of a connection: what the parts need to know besides routes. `http` and `https` are the proxy's (address, port)."""
 
     version: int
     instance: str
     config: Config
     http: tuple[tuple[str, int], ...] = ()
+    https: tuple[tuple[str, int], ...] = ()
 
 
 class Slice(Struct, frozen=True, tag="slice"):
@@ -99,23 +100,36 @@ def _cut(part: Slice, left_out: Callable[[Route], None]) -> Iterator[bytes]:
         yield len(body).to_bytes(HEADER, "big") + body
 
 
-class FrameReader:
-    """Cuts a byte stream into frames; holds at most one unfinished frame."""
+class Bodies:
+    """Cuts a byte stream into the bodies of frames of at most `most` bytes; holds at most one unfinished one."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_FRAME) -> None:
+        self._most = most
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Frames completed by `data`, in order; raises `FrameRefused` on anything else."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Bodies completed by `data`, in order; raises `FrameRefused` where one is said to be longer."""
         self._buffer += data
         while len(self._buffer) >= HEADER:
             size = int.from_bytes(self._buffer[:HEADER], "big")
-            if size > MAX_FRAME:
-                raise FrameRefused(f"frame of {size} bytes is over {MAX_FRAME}")
+            if size > self._most:
+                raise FrameRefused(f"frame of {size} bytes is over {self._most}")
             if len(self._buffer) < HEADER + size:
                 return
             body = bytes(self._buffer[HEADER : HEADER + size])
             del self._buffer[: HEADER + size]
+            yield body
+
+
+class FrameReader:
+    """Cuts a byte stream into frames; holds at most one unfinished frame."""
+
+    def __init__(self) -> None:
+        self._bodies = Bodies()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Frames completed by `data`, in order; raises `FrameRefused` on anything else."""
+        for body in self._bodies.feed(data):
             try:
                 yield _decoder.decode(body)
             except msgspec.MsgspecError as error:

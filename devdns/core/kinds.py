@@ -119,12 +119,18 @@ def fold_listen(addresses: tuple[Any, ...]) -> tuple[tuple[str, int], ...]:
     return addresses
 
 
-def read_https(text: str) -> None:
-    """`off` only, until TLS exists."""
-    if text.lower() in FALSE:
-        return
-    read_listen(text)
-    raise UsageRefused(f"{text!r}: this version has no TLS yet", "write off")
+def read_https(text: str) -> tuple[str, int] | None:
+    """An address and port, or `off` (None)."""
+    return None if text.lower() in FALSE else read_listen(text)
+
+
+def fold_https(addresses: tuple[Any, ...]) -> tuple[tuple[str, int], ...]:
+    """`off` alone is no address at all."""
+    if addresses == (None,):
+        return ()
+    if None in addresses:
+        raise UsageRefused("off stands alone, not beside addresses")
+    return fold_listen(addresses)
 
 
 def read_forward(text: str) -> str:
@@ -260,7 +266,13 @@ HOST_FIELD = Kind("a host", read_host_field, _TEXT)
 HEALTH_PATH = Kind("a path of a URL", read_health, {"type": "string", "pattern": "^(/|tcp$)"})
 ZONES = Kind("a zone, or a list of them", read_zone, _TEXT, many=True, fold=fold_zones)
 LISTENERS = Kind("an ADDR:PORT, or a list of them", read_listen, _LISTEN, many=True, fold=fold_listen)
-HTTPS = Kind("off", read_https, {"enum": ["off", False]}, many=True, fold=lambda _: ())
+HTTPS = Kind(
+    "off, or an ADDR:PORT, or a list of them",
+    read_https,
+    {"anyOf": [_LISTEN, {"type": "string", "pattern": "^(?i:off|false|no)$"}, {"const": False}]},
+    many=True,
+    fold=fold_https,
+)
 FORWARD = Kind(
     "off, system, or addresses", read_forward, {"anyOf": [_TEXT, {"const": False}]}, many=True, fold=fold_forward
 )

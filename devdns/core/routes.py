@@ -19,16 +19,14 @@ from devdns.core.errors import TargetRefused
 from devdns.core.names import Claim, canonical
 
 SHARDS = 256
-SCHEMES = ("http", "https", "h2c")
+SCHEMES = ("http", "https", "h2c", "tls")
 TARGET = re.compile(
     r"(?:(?P<scheme>[a-z0-9]+)://)?(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+):)?(?P<port>[0-9]{1,5})/?"
 )
-#: What the proxy speaks to a target today; the others can be written down already.
-SPOKEN = ("http", "https")
 NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 BROADCAST = IPv4Address("255.255.255.255")
 NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80}
+DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80, "tls": 443}
 
 
 class State(StrEnum):
@@ -66,7 +64,7 @@ class Target(Struct, frozen=True, gc=False, order=True):
 
 
 def parse_target(text: str | int, scheme: str | None = None) -> Target:
-    """`5173`, `host:port`, `http(s)|h2c://host:port`, `unix:/path`; raises `TargetRefused`. A bare port is 127.0.0.1's."""
+    """`5173`, `host:port`, `http(s)|h2c|tls://host:port`, `unix:/path`; raises `TargetRefused`. A bare port is 127.0.0.1's."""
     raw = str(text).strip()
     if raw.startswith("unix:"):
         path = raw.removeprefix("unix:")
@@ -136,6 +134,7 @@ class Options(Struct, frozen=True, gc=False):
 
     `verify` says whether the certificate of an https target is checked, `ca` is the absolute path of the CAs that may have
     signed it, in place of the system's; the default is to check it everywhere but on loopback.
+    `redirect`: who comes without TLS is sent to https.
     `health` is the path that is probed, or `tcp` for a mere connect, `interval` how often while it is well.
     """
 
@@ -147,6 +146,7 @@ class Options(Struct, frozen=True, gc=False):
     interval: float | None = None
     verify: bool | None = None
     ca: str | None = None
+    redirect: bool = False
 
     @property
     def trust(self) -> str:

@@ -27,6 +27,7 @@ OPTIONS: dict[str, Kind] = {
     "interval": TIMEOUT,
     "verify": SWITCH,
     "ca": CA_FILE,
+    "redirect": SWITCH,
 }
 KNOWN = ["target", *OPTIONS]
 NO_OPTIONS = Options()
@@ -127,6 +128,9 @@ def claims(lines: Iterable[RouteLine], zones: Zones, problems: Problems) -> dict
         except NameRefused as error:
             problems.add(line.line, at, error)
             continue
+        if claim.prefix and any(target.scheme == "tls" for target in line.targets):
+            problems.add(line.line, at, f"a tls target takes whole connections, not those for {claim.prefix} alone")
+            continue
         first = found.setdefault(claim, line)
         if first is not line:
             problems.add(line.line, at, f"claims {claim} as line {first.line} does ({below('', first.name)})")
@@ -136,7 +140,7 @@ def claims(lines: Iterable[RouteLine], zones: Zones, problems: Problems) -> dict
 def schema() -> Schema:
     """The JSON Schema of the `routes` mapping."""
     target: Schema = {
-        "description": "port, host:port, http(s)|h2c://host:port, or unix:/path",
+        "description": "port, host:port, http(s)|h2c|tls://host:port, or unix:/path",
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string", "minLength": 1}],
     }
     targets: Schema = {"anyOf": [target, {"type": "array", "items": target, "minItems": 1}]}

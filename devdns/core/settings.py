@@ -39,9 +39,9 @@ class HttpConfig(Struct, frozen=True):
 
 
 class HttpsConfig(Struct, frozen=True):
-    """`https:`; until TLS exists the only listen value is the empty one (`off`)."""
+    """`https:`; `listen` None means the default listeners, empty (`off`) none; `redirect`: who comes without TLS is sent there."""
 
-    listen: tuple[tuple[str, int], ...] = ()
+    listen: tuple[tuple[str, int], ...] | None = None
     redirect: bool = False
 
 

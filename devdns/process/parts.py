@@ -83,10 +83,9 @@ class ControlPart(Indoors):
         for module in WATCH_MODULES:
             import_module(module)
         config = settings(environ)
-        self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web")]
-        self._control = Control(
-            config, environ.get("DEVDNS_CONFIG") or None, tuple(inherited.listening.get("http", ()))
-        )
+        self._sockets = [inherited.one(name) for name in ("control", "snapshots", "web", "leaves")]
+        http, https = (tuple(inherited.listening.get(role, ())) for role in ("http", "https"))
+        self._control = Control(config, environ.get("DEVDNS_CONFIG") or None, http, https)
         self.groups: tuple[int, ...] | None = self._control.groups()
 
     async def start(self) -> None:
@@ -167,7 +166,12 @@ class ProxyPart(Follower):
 
         super().__init__(environ)
         self._listening, self._later = inherited.named("http"), inherited.later()
-        self._proxy = Proxy(self.view, environ.get("DEVDNS_WEB", "web.sock"))
+        self._secure = inherited.named("https")
+        self._proxy = Proxy(
+            self.view,
+            environ.get("DEVDNS_WEB", "web.sock"),
+            leaves_socket=environ.get("DEVDNS_LEAVES", "leaves.sock"),
+        )
 
     async def start(self) -> None:
         await self.follow("proxy", self._proxy.families, self._proxy.sightings)
@@ -177,12 +181,13 @@ class ProxyPart(Follower):
                 self._proxy.log_requests(path)
             except OSError as error:
                 raise UsageRefused(f"the access log {path!r} cannot be opened: {error.strerror}") from None
-        await self._proxy.start(self._listening)
+        await self._proxy.start(self._listening, self._secure)
         await self.open(self._later)
 
     async def open(self, named: Sequence[Named]) -> None:
         for place, sockets in by_place(named).items():
             await self._proxy.open(sockets.get("http", []), place)
+            await self._proxy.open(sockets.get("https", []), place, secure=True)
 
     def close(self, place: str) -> None:
         self._proxy.close(place)

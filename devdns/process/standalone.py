@@ -17,6 +17,7 @@ from devdns.state_folder import NOBODY, StateFolder, User, sudo_caller, user_of
 
 DNS_DEFAULT = ("127.0.0.1", 5300)
 HTTP_DEFAULT = ("127.0.0.1", 8080)
+HTTPS_DEFAULT = ("127.0.0.1", 8443)
 
 
 def open_sockets(name: str, environ: Mapping[str, str]) -> tuple[Inherited, Mapping[str, str]]:
@@ -31,8 +32,9 @@ def open_sockets(name: str, environ: Mapping[str, str]) -> tuple[Inherited, Mapp
         atexit.register(folder.release)
         return Inherited(folder.bind(), _listening(config)), dict(environ) | _run_as(folder.user)
     environ = dict(environ) | _beside_control(environ)
-    role = "dns" if name == "resolver" else "http"
-    opened = open_listeners(Wanted(role, (address,)) for address in _listening(config)[role])
+    roles = ("dns",) if name == "resolver" else ("http", "https")
+    addresses = _listening(config)
+    opened = open_listeners(Wanted(role, (address,)) for role in roles for address in addresses[role])
     return Inherited(opened.sockets, opened.addresses), environ
 
 
@@ -50,12 +52,19 @@ def _beside_control(environ: Mapping[str, str]) -> dict[str, str]:
     if not sockets.parent.is_dir():  # control comes later, and root's folder will be nobody's
         return {} if given else _run_as(sudo_caller(environ) or (NOBODY, NOBODY))
     os.chdir(sockets.parent)
-    relative = {"DEVDNS_SNAPSHOTS": sockets.name, "DEVDNS_WEB": Path(environ.get("DEVDNS_WEB", "web.sock")).name}
+    others = {f"DEVDNS_{name.upper()}": f"{name}.sock" for name in ("leaves", "web")}
+    relative = {variable: Path(environ.get(variable, name)).name for variable, name in others.items()}
+    relative["DEVDNS_SNAPSHOTS"] = sockets.name
     return relative if given else relative | _run_as(user_of(environ, Path()))
 
 
 def _listening(config: Config) -> dict[str, tuple[tuple[str, int], ...]]:
-    return {"dns": config.dns.listen or (DNS_DEFAULT,), "http": config.http.listen or (HTTP_DEFAULT,)}
+    https = config.https.listen
+    return {
+        "dns": config.dns.listen or (DNS_DEFAULT,),
+        "http": config.http.listen or (HTTP_DEFAULT,),
+        "https": (HTTPS_DEFAULT,) if https is None else https,
+    }
 
 
 def _state_dir(environ: Mapping[str, str]) -> Path:

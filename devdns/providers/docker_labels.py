@@ -82,13 +82,19 @@ LABELS = {
         Label("interval", TIMEOUT, "10s", "how often that path is asked while the service is well"),
         Label("strip", SWITCH, "true", "the path prefix is taken off before the request goes on"),
         Label("host", HOST_FIELD, "localhost:8000", "the Host that the service sees; unchanged without it"),
-        Label("scheme", SCHEME, "http", "how the service is spoken to: http, https or h2c"),
+        Label(
+            "scheme",
+            SCHEME,
+            "http",
+            "how the service is spoken to: http, https, h2c, or tls: it speaks TLS with its clients itself",
+        ),
         Label(
             "verify",
             SWITCH,
             "false",
             "whether the certificate of an https service is checked; not on loopback by default",
         ),
+        Label("redirect", SWITCH, "true", "who comes without TLS is sent to https"),
         Label("hold", SECONDS, "15s", "how long requests wait while the container restarts"),
         Label("enable", SWITCH, "false", "false: no route, not even a default name", families=False),
     )
@@ -153,7 +159,11 @@ def origin(container: str, label: str) -> str:
 def wish_for(label: str, claim: Claim, said: Mapping[str, Any]) -> Wish:
     """The wish for one claim with the options that its labels say."""
     options = Options(
-        **{field: said[field] for field in ("strip", "host", "health", "interval", "hold", "verify") if field in said}
+        **{
+            field: said[field]
+            for field in ("strip", "host", "health", "interval", "hold", "verify", "redirect")
+            if field in said
+        }
     )
     return Wish(label, claim, said.get("port"), said.get("scheme", "http"), options)
 

@@ -95,7 +95,7 @@ class Memory:
 
         async def ask(target: Target) -> tuple[Target, Knock]:
             async with doors:
-                return target, await knock_published(target.host, target.port, ASK if target.scheme == "http" else b"")
+                return target, await knock_published(target.host, target.port, ASK.get(target.scheme, b""))
 
         found = dict(await asyncio.gather(*map(ask, targets)))
         self._silent = {

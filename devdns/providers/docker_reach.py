@@ -13,12 +13,16 @@ from collections.abc import Sequence
 from enum import Enum
 from ipaddress import ip_address
 
+from devdns.core.http2 import GREETING
 from devdns.providers.docker_container import LOCAL, NOWHERE, Container, Ground, Published, Reach
 
 WITHIN = 0.2
 STAYS_OPEN = 0.05
-#: Any answer will do, also that there is no such thing.
-ASK = b"HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: devdns\r\nConnection: close\r\n\r\n"
+#: What is said to a service, by its scheme. Any answer will do, also that there is no such thing.
+ASK = {
+    "http": b"HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: devdns\r\nConnection: close\r\n\r\n",
+    "h2c": GREETING,
+}
 
 
 class Knock(Enum):
@@ -29,9 +33,7 @@ class Knock(Enum):
     SILENT = "silent"
 
 
-async def reach(
-    container: Container, port: int, ground: Ground, *, speaks_http: bool = False, beyond: bool = False
-) -> Reach:
+async def reach(container: Container, port: int, ground: Ground, *, scheme: str = "", beyond: bool = False) -> Reach:
     """The container's own address where this host routes to it, else the published port, else `NOWHERE`.
 
     Some gateways refuse what they do not route: a refusal at the own address stands only if the published port is no better.
@@ -40,7 +42,7 @@ async def reach(
     own = [(ground.host, port)] if container.host_network else []
     if ground.routed and not own:
         own = [(address, port) for address in container.addresses]
-    ask = ASK if speaks_http else b""
+    ask = ASK.get(scheme, b"")
     if beyond and not container.host_network and (first := await _sooner(container, port, ground, own, ask)).host:
         return first
     found = await _first(own)

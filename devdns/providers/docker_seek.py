@@ -113,7 +113,7 @@ class Seekers:
             await asyncio.sleep(self._pause(spent))
 
     async def _reach(self, container: Container, port: int, rules: Rules, scheme: str) -> Reach:
-        found = await reach(container, port, rules.ground, speaks_http=scheme == "http", beyond=self.beyond)
+        found = await reach(container, port, rules.ground, scheme=scheme, beyond=self.beyond)
         if container.addresses and found.host:
             self.beyond = found.published
         if found.published and found.open:

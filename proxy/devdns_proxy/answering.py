@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from devdns.core.routes import Route, Target
 from devdns_proxy import refusals
 from devdns_proxy.counters import LEFT, NO_ROUTE, Tally
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.endings import Ending, How
 from devdns_proxy.framing import Body, FramingRefused
 from devdns_proxy.heads import Meaning
@@ -49,6 +50,7 @@ class Answering(asyncio.Protocol):
         "_block",
         "_body",
         "_context",
+        "_door",
         "_found",
         "_held",
         "_keep",
@@ -83,8 +85,9 @@ class Answering(asyncio.Protocol):
     transport: asyncio.Transport
     meaning: Meaning
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
         self._context = context
+        self._door = door
         self._state = READY
         self._held = b""
         self._body: Body | None = None
@@ -284,7 +287,7 @@ class Answering(asyncio.Protocol):
         self.begin(problem.status, keep=keep)
         bodiless = self.method == b"HEAD"
         again = problem.retry_after is not None and self.method == b"GET"
-        problem = replace(problem, request_id=self._known_id().decode(), reload=again)
+        problem = replace(problem, request_id=self._known_id().decode(), reload=again, scheme=self._door.scheme)
         self._write(rendered(problem, self._block, self._context.date, keep=keep, bodiless=bodiless))
         self._ours = True
         self.finish()

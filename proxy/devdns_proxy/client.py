@@ -20,6 +20,7 @@ import structlog
 from devdns_proxy import refusals
 from devdns_proxy.answering import BUSY, LINGER, READY
 from devdns_proxy.context import Context
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.fields import BARE, HeadRefused
 from devdns_proxy.framing import Chunked, Sized
 from devdns_proxy.heads import REQUEST_LINE, Meaning, form, read_block, refuse_line
@@ -41,10 +42,11 @@ MAX_RECALL = 2 * ENTRY_BYTES
 class Client(Repeating):
     """A connection from a client, from its first byte to its last or until a tunnel or our own application takes it."""
 
-    __slots__ = ("_scanned", "_unsent", "_where")
+    __slots__ = ("_asked", "_scanned", "_unsent", "_where")
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
+        super().__init__(context, door)
+        self._asked: str | None = None  # the name in the TLS handshake
         self._scanned = 0
         self._unsent = 0
 
@@ -52,7 +54,9 @@ class Client(Repeating):
         self.transport = transport  # type: ignore[assignment] # asyncio says BaseTransport for every kind
         peer = transport.get_extra_info("peername")
         self._address = peer[0].removeprefix("::ffff:") if isinstance(peer, tuple) and peer else "127.0.0.1"
-        self._where = f"http {self._address}"
+        self._where = f"{self._door.scheme} {self._address}"
+        if self._door.secure:
+            self._asked = transport.get_extra_info("server_name")
         self._context.clients.add(self)
         self._context.counters.connections += 1
         if not self._context.crowds.enter(self, self._address):
@@ -221,8 +225,8 @@ class Client(Repeating):
         if block is not unknown and target[0] == SLASH:
             meaning = context.heads.get(key)
         if meaning is None:
-            meaning = read_block(block, minor, context.origin(self._address))
-            sent = form(method, target, meaning.authority)
+            meaning = read_block(block, minor, context.origin(self._address, self._door.scheme))
+            sent = form(method, target, meaning.authority, self._door)
             if meaning.memorable and sent is target:
                 context.heads.put(key, len(block), meaning)
             target = sent
@@ -239,7 +243,8 @@ class Client(Repeating):
 
     def _begin(self, meaning: Meaning, data: bytes) -> None:
         """Makes the request at the start of `data` the one in hand, unless it is for us."""
-        if meaning.own:
+        astray = self._asked is not None and meaning.host != self._asked and self._astray(meaning.host, self._asked)
+        if meaning.own and not astray:
             self._hand_over(data)
             return
         context = self._context
@@ -251,9 +256,19 @@ class Client(Repeating):
         plain = self._body is None and self.minor == b"1" and self.method != b"HEAD" and not context.draining
         self.plain, self.parting = plain and meaning.keep, plain and not meaning.keep
         self.deadline = context.now + context.limits.reply_time
-        if context.view.faults and self._befall():
-            return
-        self._dispatch()
+        if astray:
+            self._answer(refusals.misdirected(meaning, self._path(), self._asked or ""))
+        elif not (context.view.faults and self._befall()):
+            self._dispatch()
+
+    def _astray(self, host: str, asked: str) -> bool:
+        """True for a request to another host than the one `asked` for in the TLS handshake (RFC 9110 section 15.5.20).
+
+        Browsers put requests to several hosts on one connection whose certificate covers them all, and repeat what gets 421 on
+        another one. Hosts that one route answers are one.
+        """
+        route = self._context.route(host, self._target)
+        return route is None or route is not self._context.route(asked, self._target)
 
     def _hand_over(self, data: bytes) -> None:
         """Gives the connection, at a request boundary, to the application of our own names, with all bytes read."""

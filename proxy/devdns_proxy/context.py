@@ -18,8 +18,10 @@ from devdns_proxy.counters import Counters
 from devdns_proxy.crowds import Crowds
 from devdns_proxy.endings import Access
 from devdns_proxy.failures import Failures
+from devdns_proxy.h2up_links import Links
 from devdns_proxy.heads import Meaning
 from devdns_proxy.holding import Holding
+from devdns_proxy.leaves import Wardrobe
 from devdns_proxy.limits import Limits
 from devdns_proxy.memo import Memo
 from devdns_proxy.places import Origin
@@ -30,6 +32,7 @@ from devdns_proxy.watches import Watches
 
 if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
+    from devdns_proxy.greeting import Greeting
     from devdns_proxy.tunnel import End
 
 log = structlog.get_logger()
@@ -37,6 +40,7 @@ log = structlog.get_logger()
 HeadKey = tuple[str, bytes, bytes, bytes]
 TICK = 0.25
 ORIGINS = 1_024
+ALPN = ("h2", "http/1.1")
 
 
 class Context:
@@ -45,7 +49,10 @@ class Context:
     `private` are the paths of our own sockets, which no route may lead to.
     `now` is the loop's time as of the last tick: deadlines need no more precision than `TICK`, and reading it is free.
     `access`, where there is one, is told of each request that ends.
+    `http2` makes the protocol of a connection whose client chose `h2` in its TLS handshake; while it is None, `h2` is not offered.
+    `greetings` are connections whose TLS handshake is not done, `wardrobe` has the certificates for it.
     `turn` tells turns of the event loop apart, see `this_turn`.
+    `https_port` is where clients find TLS, `redirects` whether they are sent there.
     `epoch` is another object whenever what heads meant before no longer holds.
     """
 
@@ -55,6 +62,7 @@ class Context:
         own: Callable[[Crowds, str], asyncio.Protocol],
         limits: Limits | None = None,
         private: tuple[str, ...] = (),
+        http2: Callable[[Context], asyncio.Protocol] | None = None,
     ) -> None:
         self.view = view
         self.own = own
@@ -64,28 +72,34 @@ class Context:
         self.epoch = object()
         self.replies: Memo[bytes, Reply] = Memo()
         self.clients: set[Answering] = set()
+        self.greetings: set[Greeting] = set()
         self.crowds = Crowds(self.limits)
         self.tunnels: set[End] = set()
         self.counters = Counters(self.clients, self.tunnels)
         self.access: Access | None = None
         self.draining = False
         self.empty = asyncio.Event()
+        self.http2 = http2
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
+        self.wardrobe = Wardrobe(self.loop.time, ALPN if http2 is not None else ALPN[1:])
         self.date = b""
         self.turn = 0
         self._turning = False
         self.pool = Pool(self)
+        self.links = Links(self)
         self.holding = Holding(self)
         self.watches = Watches(self)
         self.failures = Failures()
         self.trust = Trust(self.loop.time)
         self.hello: Hello | None = None
+        self.https_port: int | None = None
+        self.redirects = False
         self.zones = Zones(())
         self._table = view.table
         self._sole: dict[str, Route] = {}
         self._live: tuple[str, ...] | None = None
-        self._origins: dict[str, Origin] = {}
+        self._origins: dict[tuple[str, str], Origin] = {}
         self._ids = b"X-Request-ID: " + os.urandom(10).hex().encode()
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -108,6 +122,7 @@ class Context:
             self.view.listeners.remove(self.turned)
         self.watches.close()
         self.pool.close()
+        self.links.close()
 
     def forget(self, client: Answering | End) -> None:
         """A connection is closed, or somebody else's; `empty` tells a draining proxy that none is left."""
@@ -127,6 +142,8 @@ class Context:
         self._set_clock()
         for client in [client for client in self.clients if client.deadline <= self.now]:
             client.expire()
+        for greeting in [greeting for greeting in self.greetings if greeting.deadline <= self.now]:
+            greeting.expire()
         self.holding.expire()
         self.watches.expire()
         self.pool.expire()
@@ -154,6 +171,9 @@ class Context:
         self.heads.clear()
         self.epoch = object()
         self._origins.clear()
+        https = self.hello.https if self.hello is not None else ()
+        self.https_port = https[0][1] if https else None
+        self.redirects = self.hello is not None and self.hello.config.https.redirect
 
     def route(self, host: str, target: bytes) -> Route | None:
         """The route for a canonical host and a request target, by the table in force.
@@ -195,14 +215,14 @@ class Context:
             self._live = refusals.live_names(self._table)
         return self._live
 
-    def origin(self, address: str) -> Origin:
-        """Where requests of a client at `address` come from, under the hello in force."""
-        origin = self._origins.get(address)
+    def origin(self, address: str, scheme: str = "http") -> Origin:
+        """Where requests of a client at `address` come from by a door of this scheme, under the hello in force."""
+        origin = self._origins.get((address, scheme))
         if origin is None:
-            origin = Origin(address, self.hello.instance if self.hello is not None else "", self.zones)
+            origin = Origin(address, self.hello.instance if self.hello is not None else "", self.zones, scheme)
             if len(self._origins) >= ORIGINS:
                 self._origins.clear()
-            self._origins[address] = origin
+            self._origins[address, scheme] = origin
         return origin
 
     def request_id(self) -> bytes:

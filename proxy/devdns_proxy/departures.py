@@ -44,11 +44,12 @@ def moved(known: Iterable[Target], old: RouteTable, new: RouteTable, hosts: froz
 def follow(context: Context, old: RouteTable, new: RouteTable, hosts: frozenset[str] | None) -> None:
     """Lets go of what is idle, sends who waits for a connection elsewhere, and hurries who waits for an answer."""
     pool, watches = context.pool, context.watches
-    targets = moved({*pool.known(), *(watch.target for watch in watches)}, old, new, hosts)
+    targets = moved({*pool.known(), *context.links.known(), *(watch.target for watch in watches)}, old, new, hosts)
     if not targets:
         return
     for target in targets:
         context.holding.release(pool.let_go(target))
+        context.links.let_go(target)
     watches.forget(targets)
     for client in context.clients:
         client.part(targets)

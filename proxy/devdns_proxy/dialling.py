@@ -6,18 +6,22 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
+from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from devdns.core.routes import Target, forbidden
 from devdns_proxy import secure, unix_targets
+from devdns_proxy.h2up_link import Either, Link, NoHttp2
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
 
+Found = TypeVar("Found")
+
 LOCAL = ("127.0.0.1", "localhost")
-SCHEMES = ("http", "https")
 FULL_PAUSE = 0.01
 #: What passes by itself where a service, its container or its network is starting anew. ENOTCONN: it accepted and reset at once.
 PASSING = frozenset((
@@ -41,10 +45,35 @@ class DialFailed(Exception):
         self.passing = passing
 
 
-async def dial(context: Context, target: Target) -> Upstream:
-    """A new connection to `target`; raises `DialFailed` (the first reason) after each of its addresses was tried."""
-    if target.scheme not in SCHEMES:
-        raise DialFailed(f"{target.scheme} targets are not supported yet")
+async def dial(context: Context, target: Target, *, upgrade: bool = False) -> Upstream:
+    """A new connection to `target`, or a lane of one that is shared; raises `DialFailed`.
+
+    `upgrade`: for a request that offers another protocol, which a connection of its own can become, in HTTP/1.1.
+    """
+    if target.scheme in ("http", "tls"):
+        return await _proved(context, await _reach(context, target, _begin_plain))
+    if upgrade and target.scheme == "https":
+        return await _alone(context, await _reach(context, target, partial(_begin_tls, upgrade=True)))
+    link = context.links.free(target)
+    if link is not None:
+        return link.lane()
+    if target.scheme == "h2c":
+        return (await context.links.join(target, lambda: _reach(context, target, _begin_h2c))).lane()
+    return await _alone(context, await _reach(context, target, _begin_tls))
+
+
+async def _alone(context: Context, found: Upstream | Link) -> Upstream:
+    """What a request is sent over: a service that has spoken HTTP/2 is there, another may have to prove it."""
+    return found.lane() if isinstance(found, Link) else await _proved(context, found)
+
+
+async def _reach(
+    context: Context, target: Target, begin: Callable[[Context, Target, str, socket.socket], Awaitable[Found]]
+) -> Found:
+    """A new connection; raises `DialFailed` (the first reason) after each of its addresses was tried.
+
+    Connecting is the kernel's matter, what `begin` does is the service's, which may be busy.
+    """
     context.counters.dials += 1
     failure: DialFailed | None = None
     for address in await _addresses(context, target):
@@ -60,7 +89,7 @@ async def dial(context: Context, target: Target) -> Upstream:
             if not isinstance(error, ConnectionRefusedError):
                 break
         else:
-            return await _proved(context, await _begin(context, target, address, connected))
+            return await begin(context, target, address, connected)
     raise failure or DialFailed(f"{target} has no address")
 
 
@@ -123,21 +152,55 @@ def _has_peer(connecting: socket.socket) -> bool:
     return True
 
 
-async def _begin(context: Context, target: Target, address: str, connected: socket.socket) -> Upstream:
-    """Speaks TLS first where the target wants it. Connecting is the kernel's matter, this the service's, which may be busy."""
-    loop, limits = context.loop, context.limits
-    if target.scheme == "http":
-        _, upstream = await loop.create_connection(lambda: Upstream(context, target), sock=connected)
-        return upstream
+async def _begin_plain(context: Context, target: Target, _: str, connected: socket.socket) -> Upstream:
+    return (await context.loop.create_connection(lambda: Upstream(context, target), sock=connected))[1]
+
+
+async def _begin_h2c(context: Context, target: Target, _: str, connected: socket.socket) -> Link:
+    """HTTP/2 by prior knowledge (RFC 9113 section 3.3)."""
+    link = (await context.loop.create_connection(lambda: Link(context, target), sock=connected))[1]
+    return await _greeted(context, link)
+
+
+async def _begin_tls(
+    context: Context, target: Target, address: str, connected: socket.socket, *, upgrade: bool = False
+) -> Upstream | Link:
+    chosen = (await _shake_hands(context, target, address, connected, upgrade=upgrade)).chosen
+    return await _greeted(context, chosen) if isinstance(chosen, Link) else chosen
+
+
+async def _greeted(context: Context, link: Link) -> Link:
+    """The connection, once the service has said its settings: that it accepted one proves nothing where a relay did."""
     try:
-        settings = context.trust.settings(address, target.trust)
+        async with asyncio.timeout(context.limits.handshake_time):
+            await link.ready
+    except TimeoutError:
+        seconds = f"{context.limits.handshake_time:g} s"
+        link.close()
+        raise DialFailed(f"{link.target} did not say its HTTP/2 settings within {seconds}", timed_out=True) from None
+    except NoHttp2 as refused:
+        raise DialFailed(f"{link.target} {refused}", passing=refused.passing) from None
+    except asyncio.CancelledError:
+        link.close()
+        raise
+    context.watches.trust(link.target)
+    return link
+
+
+async def _shake_hands(
+    context: Context, target: Target, address: str, connected: socket.socket, *, upgrade: bool
+) -> Either:
+    """The TLS handshake, in which the service chooses the version of HTTP where it is offered two."""
+    loop, limits = context.loop, context.limits
+    try:
+        settings = context.trust.settings(address, target.trust, upgrade=upgrade)
     except secure.CaRefused as refused:
         connected.close()
         raise DialFailed(f"{target} cannot be checked: {refused}") from None
     try:
         async with asyncio.timeout(limits.handshake_time):
-            _, upstream = await loop.create_connection(
-                lambda: Upstream(context, target),
+            _, either = await loop.create_connection(
+                lambda: Either(context, target),
                 sock=connected,
                 ssl=settings,
                 server_hostname=target.host
@@ -151,7 +214,7 @@ async def _begin(context: Context, target: Target, address: str, connected: sock
         if isinstance(error, ssl.SSLCertVerificationError):
             context.trust.doubt()
         raise DialFailed(f"{target} {secure.words(error)}", passing=error.errno in PASSING) from None
-    return upstream
+    return either
 
 
 async def _addresses(context: Context, target: Target) -> list[str]:

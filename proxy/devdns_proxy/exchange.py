@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from devdns.core.routes import Route, State, Target
 from devdns_proxy import departures, refusals
 from devdns_proxy.dialling import DialFailed
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.framing import Body, Chunked, FramingRefused, Sized
 from devdns_proxy.heads import IDEMPOTENT
 from devdns_proxy.holding import PASSING
@@ -32,8 +33,8 @@ class Exchange(Troubled):
     __slots__ = ("_cut_short", "_dialled", "_head", "_line", "_piece", "_tried", "_tries")
     _dialled: Target
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
+        super().__init__(context, door)
         self._head = b""
         self._cut_short = False  # the deadline is that of a service that went down
         self._piece: bytes | None = None  # the body, where it went out whole with the head
@@ -45,6 +46,8 @@ class Exchange(Troubled):
         """Finds the route as it is now, and a connection; `fresh` when one that was idle has just failed us."""
         context, meaning = self._context, self.meaning
         route = context.route(meaning.host, self._target)
+        if route is not None and (context.redirects or route.options.redirect) and self._redirect(route):
+            return
         if route is None or route.state is not LIVE or meaning.loop:
             self._stay(route)
             return
@@ -54,7 +57,7 @@ class Exchange(Troubled):
             self.deadline = context.now + route.options.timeout
         target = route.targets[0] if len(route.targets) == 1 else context.pool.turn(route)
         upstream = None
-        if not fresh:
+        if not (fresh or (meaning.upgrade and target.scheme == "https")):
             upstream = context.pool.take(target, looked=self._found and self._repeatable())
         if upstream is None:
             self._tried, self._tries = [], 0
@@ -62,6 +65,15 @@ class Exchange(Troubled):
         else:
             context.counters.reused += 1
             self._send(upstream)
+
+    def _redirect(self, route: Route) -> bool:
+        """Sends who came without TLS to where it is spoken; False for who came with it, and where it is spoken nowhere."""
+        port = self._context.https_port
+        if self._door.secure or port is None:
+            return False
+        self._route = route
+        self._answer(refusals.redirected(self.meaning, self._target, port))
+        return True
 
     def _stay(self, route: Route | None) -> None:
         """There is no way now: waits for one, or answers."""
@@ -105,6 +117,9 @@ class Exchange(Troubled):
         A target that is watched, because it cannot be dialled, is waited for without another dial, or known to be down.
         """
         self._dialled = target
+        if target.scheme == "tls" and not self._passes():
+            self._pass_by()
+            return
         watch = self._context.watches.of(target)
         if watch is not None and self._route is not None:
             if self._hold(self._route, watch.failed):
@@ -115,11 +130,25 @@ class Exchange(Troubled):
         self._context.counters.waited += 1
         self._line = self._context.pool.wait(self, target)
 
+    def _passes(self) -> bool:
+        """True for what a service that speaks TLS itself is sent as it came."""
+        return False
+
+    def _pass_by(self) -> None:
+        """A request that we can read is not for such a service: it may come again by TLS, or cannot be answered."""
+        route = self._route
+        if route is not None and not self._redirect(route):
+            self._answer(refusals.passed_through(route, self._path()))
+
     def connected(self, upstream: Upstream) -> None:
         """The head of the line: sends the request."""
         self._line = None
         with self._edge():
             self._send(upstream)
+
+    def takes(self, upstream: Upstream) -> bool:
+        """False where the request offers another protocol, which a connection that is shared cannot become."""
+        return not (upstream.shared and upstream.target.scheme == "https" and self.meaning.upgrade)
 
     def dial_failed(self, failed: DialFailed, *, moving: bool) -> None:
         """Tries the other targets of the route: of this request nothing has reached any of them (the retry rule).
@@ -222,9 +251,11 @@ class Exchange(Troubled):
     def _unheard(self, upstream: Upstream) -> bool:
         """True when no byte of the request can have reached the service, and it can be sent again; its body is put back.
 
-        The relay of a published port reads nothing before it has reached the container, and then all that has come.
+        The relay of a published port reads nothing before it has reached the container, and then all that has come; over HTTP/2 the
+        service says so.
         """
-        if upstream.touched or not upstream.unread or self._route is None or not self._route.relayed:
+        unread = upstream.unread and self._route is not None and self._route.relayed
+        if upstream.touched or not (upstream.refused or unread):
             return False
         if self.meaning.length or self.meaning.chunked:
             if self._piece is None:

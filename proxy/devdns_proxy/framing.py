@@ -55,10 +55,11 @@ class Sized:
 class Chunked:
     """A chunked body (RFC 9112 section 7.1), passed on chunked, or as payload only for an HTTP/1.0 client.
 
-    Extensions are checked and dropped, forbidden trailer fields dropped, everything else goes on as it came.
+    Extensions are checked and dropped, forbidden trailer fields dropped, everything else goes on as it came. `section` is the
+    trailer section, once it has come.
     """
 
-    __slots__ = ("_held", "_left", "_payload_only", "_state", "done")
+    __slots__ = ("_held", "_left", "_payload_only", "_state", "done", "section")
 
     def __init__(self, *, payload_only: bool = False) -> None:
         self.done = False
@@ -66,6 +67,7 @@ class Chunked:
         self._held = b""
         self._left = 0
         self._state = SIZE
+        self.section = b""
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         if self._state == PAYLOAD and len(data) < self._left:
@@ -140,6 +142,7 @@ class Chunked:
         if section is None:
             raise FramingRefused("a trailer line is malformed")
         self.done = True
+        self.section = section
         if not self._payload_only:
             out.append(section)
         return end

@@ -11,6 +11,7 @@ import re
 from msgspec import Struct
 
 from devdns.core.names import parse_authority
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.fields import DIGITS, TOKEN, HeadRefused, options, without
 from devdns_proxy.kinds import HOP, KEPT, KINDS, MAX_LINES, MAX_REMEMBERED, SPECIAL, Shape, kind_of, sort
 from devdns_proxy.memo import Memo
@@ -19,7 +20,7 @@ from devdns_proxy.places import Origin, place_of
 #: No `#` in a target: a fragment is the client's (RFC 9110 section 7.1), and where services see one they cut there or do not.
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,64}+) ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
 OTHER_VERSION = re.compile(TOKEN + rb"{1,64}+ [\x21\x22\x24-\x7e\x80-\xff]++ HTTP/[0-9]\.[0-9]\r\n")
-ABSOLUTE = re.compile(rb"(?i:http)://([^/?#@]+)([/?][\x21-\x7e\x80-\xff]*)?")
+ABSOLUTE = re.compile(rb"(?i:(https?))://([^/?#@]+)([/?][\x21-\x7e\x80-\xff]*)?")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))  # RFC 9110 section 9.2.2
 
@@ -60,7 +61,7 @@ def refuse_line(data: bytes) -> HeadRefused:
     return HeadRefused(400, "the request line is malformed")
 
 
-def form(method: bytes, target: bytes, authority: bytes) -> bytes:
+def form(method: bytes, target: bytes, authority: bytes, door: Door = PLAIN) -> bytes:
     """The target in the form a service expects (RFC 9112 section 3.2); raises `HeadRefused`.
 
     Origin form passes as it came, absolute form must agree with Host and loses scheme and authority, `*` is for OPTIONS.
@@ -74,20 +75,22 @@ def form(method: bytes, target: bytes, authority: bytes) -> bytes:
     found = ABSOLUTE.fullmatch(target)
     if not found:
         raise HeadRefused(400, "the request target is malformed")
-    if not _same(found[1], authority):
+    if found[1].lower() != door.scheme.encode():
+        raise HeadRefused(400, f"the request target is not one of {door.scheme}, which is spoken here")
+    if not _same(found[2], authority, door.port):
         raise HeadRefused(400, "the request target and the Host field name two hosts")
-    rest: bytes = found[2] or (b"*" if method == b"OPTIONS" else b"/")
+    rest: bytes = found[3] or (b"*" if method == b"OPTIONS" else b"/")
     return rest if rest[:1] in b"/*" else b"/" + rest
 
 
-def _same(one: bytes, other: bytes) -> bool:
-    """Two authorities of the scheme http that mean the same host and port."""
+def _same(one: bytes, other: bytes, default: int) -> bool:
+    """Two authorities of a scheme with this default port that mean the same host and port."""
     first, second = parse_authority(one.decode("latin-1")), parse_authority(other.decode("latin-1"))
-    return first is not None and second is not None and _defaulted(*first) == _defaulted(*second)
+    return first is not None and second is not None and _defaulted(*first, default) == _defaulted(*second, default)
 
 
-def _defaulted(host: str, port: int | None) -> tuple[str, int]:
-    return host, 80 if port is None else port
+def _defaulted(host: str, port: int | None, default: int) -> tuple[str, int]:
+    return host, default if port is None else port
 
 
 class Outline(Struct, frozen=True, gc=False):

@@ -21,6 +21,8 @@ class Limits(Struct, frozen=True, gc=False):
     reply_head: int = 65_536
     ahead: int = 65_536
     head_time: float = 10.0
+    hello: int = 16_384
+    hello_time: float = 5.0
     idle_time: float = 75.0
     stall_time: float = 60.0
     linger_time: float = 2.0

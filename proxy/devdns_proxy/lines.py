@@ -65,11 +65,12 @@ class Line:
 
         A `used` one may have ended already, or end as the request is on its way: not twice to the same request.
         """
-        if not self._waiting or upstream.transport.is_closing():
+        if upstream.transport.is_closing():
             return False
-        if used and (next(iter(self._waiting)).retried or upstream.readable()):
+        exchange = next((each for each in self._waiting if each.takes(upstream)), None)
+        if exchange is None or (used and (exchange.retried or upstream.readable())):
             return False
-        exchange, _ = self._waiting.popitem(last=False)
+        del self._waiting[exchange]
         self._moved = self._context.loop.time()
         exchange.connected(upstream)
         return True
@@ -103,7 +104,8 @@ class Line:
         """Opens one connection and gives it, or the reason why there is none, to who is first in line by then."""
         outcome: Upstream | DialFailed
         try:
-            outcome = await dial(self._context, self.target)
+            upgrade = any(each.meaning.upgrade for each in self._waiting)
+            outcome = await dial(self._context, self.target, upgrade=upgrade)
         except DialFailed as failed:
             outcome = failed
         except Exception:  # the edge of a dial: whatever it was, the client gets an answer
@@ -118,11 +120,15 @@ class Line:
         self._context.pool.tidy(self)
 
     def _admit(self, upstream: Upstream) -> None:
-        self._young.add(upstream)
-        self._context.loop.call_later(self._context.limits.settle_time, self.settle, upstream)
+        if not upstream.shared:
+            self._young.add(upstream)
+            self._context.loop.call_later(self._context.limits.settle_time, self.settle, upstream)
         self._context.watches.recovered(self.target)
         if not self.give(upstream):
-            self._context.pool.put(upstream)
+            if self.target.scheme == "tls":
+                upstream.transport.abort()  # it is worth nothing to a client that comes later
+            else:
+                self._context.pool.put(upstream)
 
     def _fail(self, failed: DialFailed) -> None:
         """Tells who waits. That nothing was accepted in time matters only to those for whom nothing has moved since.

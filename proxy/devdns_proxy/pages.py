@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from devdns.core.errors import word
 from devdns.core.names import LABEL
+from devdns_proxy.door import PORTS
 from devdns_proxy.pages_accept import HTML, JSON, choose
 from devdns_proxy.pages_html import HEADERS, document, element, escaped, items, link, printable
 from devdns_proxy.problems import Problem
@@ -44,12 +45,18 @@ Rendered = tuple[int, tuple[tuple[str, str], ...], bytes]
 def render(problem: Problem, accept: str = "", user_agent: str = "", port: int | None = None) -> Rendered:
     """Status, header fields (without Content-Length and Connection) and body. `port` is the one in the request's Host."""
     form = choose(accept, user_agent)
-    waiting = (("Retry-After", str(problem.retry_after)),) if problem.retry_after is not None else ()
+    more = _headers(problem)
     if form == HTML:
-        return problem.status, (*HEADERS, *COMMON, *waiting), _html(problem, port)
+        return problem.status, (*HEADERS, *COMMON, *more), _html(problem, port)
     if form == JSON:
-        return problem.status, (("Content-Type", "application/json"), *COMMON, *waiting), _json(problem)
-    return problem.status, (("Content-Type", "text/plain; charset=utf-8"), *COMMON, *waiting), _plain(problem, port)
+        return problem.status, (("Content-Type", "application/json"), *COMMON, *more), _json(problem)
+    return problem.status, (("Content-Type", "text/plain; charset=utf-8"), *COMMON, *more), _plain(problem, port)
+
+
+def _headers(problem: Problem) -> tuple[tuple[str, str], ...]:
+    """Where to go, or when to ask again."""
+    after = (("Retry-After", str(problem.retry_after)),) if problem.retry_after is not None else ()
+    return (*after, ("Location", problem.location)) if problem.location else after
 
 
 def _json(problem: Problem) -> bytes:
@@ -71,7 +78,11 @@ def _plain(problem: Problem, port: int | None) -> bytes:
     said = [f"{problem.status} {problem.title}", problem.detail, *map(str, mends(problem)), *_waiting(problem)]
     lines = [line for line in said if line]
     if problem.live:
-        lines += ["", _heading(problem), *(f"  {url(name, port) or name}" for name in problem.live[:MOST_LISTED])]
+        lines += [
+            "",
+            _heading(problem),
+            *(f"  {url(name, port, problem.scheme) or name}" for name in problem.live[:MOST_LISTED]),
+        ]
     if problem.request_id:
         lines += ["", f"request {problem.request_id}"]
     return "".join(printable(line) + "\n" for line in lines).encode()
@@ -79,11 +90,13 @@ def _plain(problem: Problem, port: int | None) -> bytes:
 
 def _html(problem: Problem, port: int | None) -> bytes:
     body = element("h1", problem.title) + element("p", problem.detail)
-    body += items(_mend(line, port) for line in mends(problem)) + "".join(
+    body += items(_mend(line, port, problem.scheme) for line in mends(problem)) + "".join(
         element("p", line) for line in _waiting(problem)
     )
     if problem.live:
-        body += element("h2", _heading(problem)) + items(_linked(name, port) for name in problem.live[:MOST_LISTED])
+        body += element("h2", _heading(problem)) + items(
+            _linked(name, port, problem.scheme) for name in problem.live[:MOST_LISTED]
+        )
     foot = f"devdns, status {problem.status}" + (f", request {problem.request_id}" if problem.request_id else "")
     return document(f"{problem.status} {problem.title}", body + f"<p>{element('small', foot)}</p>", _reload(problem))
 
@@ -93,10 +106,10 @@ def _reload(problem: Problem) -> str:
     return f'<meta http-equiv="refresh" content="{problem.retry_after}">' if problem.reload else ""
 
 
-def _mend(line: Mend, port: int | None) -> str:
+def _mend(line: Mend, port: int | None, scheme: str) -> str:
     """A line as HTML: a command stands out, a name leads there."""
     if line.name:
-        return f"{escaped(line.prose)} {_linked(line.name, port)}?"
+        return f"{escaped(line.prose)} {_linked(line.name, port, scheme)}?"
     return " ".join(filter(None, (escaped(line.prose), element("code", line.code))))
 
 
@@ -105,17 +118,19 @@ def _heading(problem: Problem) -> str:
     return f"Names ({count})" if count == listed else f"Names ({listed} of {count})"
 
 
-def _linked(name: str, port: int | None) -> str:
-    target = url(name, port)
+def _linked(name: str, port: int | None, scheme: str) -> str:
+    target = url(name, port, scheme)
     return link(target, name) if target else f"<code>{escaped(name)}</code>"
 
 
-def url(name: str, port: int | None) -> str:
+def url(name: str, port: int | None, scheme: str = "http") -> str:
     """Where a live name leads; empty for a wildcard, which is no place."""
     host, slash, path = name.partition("/")
     if host.startswith("*."):
         return ""
-    return f"http://{host}{f':{port}' if port not in (None, 80) and ':' not in host else ''}{slash}{path}"
+    return (
+        f"{scheme}://{host}{f':{port}' if port not in (None, PORTS[scheme]) and ':' not in host else ''}{slash}{path}"
+    )
 
 
 def _waiting(problem: Problem) -> list[str]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from devdns.core.names import Zones, parse_authority
+from devdns_proxy.door import PORTS
 from devdns_proxy.fields import HeadRefused
 
 
@@ -54,7 +55,7 @@ def _read_place(authority: bytes, origin: Origin) -> Place:
         b"X-Forwarded-For: " + address,
         b"X-Forwarded-Host: " + authority,
         b"X-Forwarded-Proto: " + scheme,
-        b"X-Forwarded-Port: %d" % (port or (443 if origin.scheme == "https" else 80)),
+        b"X-Forwarded-Port: %d" % (port or PORTS[origin.scheme]),
         b'Forwarded: for=%b;host="%b";proto=%b' % (_node(address), authority, scheme),
     )
     own = origin.zones.is_own(host)

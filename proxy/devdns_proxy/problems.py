@@ -14,7 +14,7 @@ class Problem(Struct, frozen=True, gc=False):
     `title` is a short line without a full stop, `detail` says what happened and to which value, `hint` is the line that
     mends it. `host` is the canonical host asked for and `path` the raw target (both untrusted, perhaps empty). `live` lists the
     names of the routes that would have worked, `name` without a scheme. `retry_after` is in seconds, None where waiting does not help;
-    `reload`: a page may ask again by itself then.
+    `reload`: a page may ask again by itself then. `location` is where a redirect leads, `scheme` the one of the links to other names.
     """
 
     status: int
@@ -27,3 +27,5 @@ class Problem(Struct, frozen=True, gc=False):
     retry_after: int | None = None
     request_id: str = ""
     reload: bool = False
+    location: str = ""
+    scheme: str = "http"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
+from urllib.parse import quote
 
 from devdns.core.chaos import Chaos
-from devdns.core.names import Zones
-from devdns.core.routes import SPOKEN, Route, RouteTable, State
+from devdns.core.names import Zones, parse_authority
+from devdns.core.routes import Route, RouteTable, State
 from devdns.core.whence import whence
 from devdns_proxy.fields import HeadRefused
 from devdns_proxy.heads import Meaning
@@ -21,6 +23,9 @@ TITLES = {
     431: "The request head is too long",
     505: "HTTP version refused",
 }
+HOST = re.compile(rb"(?im)^host:[ \t]*([^\r\n]*?)[ \t]*\r$")
+#: What a target may hold (RFC 3986 appendix A), and the percent sign of what is encoded already.
+SAFE = "%/?:@!$&'()*+,;=-._~"
 #: Routes looked at for names to offer; how many are shown is the pages' business.
 LISTED = 2_000
 
@@ -111,6 +116,39 @@ def stopping(route: Route, path: str) -> Problem:
     return Problem(503, "devdns is stopping", reason, host=route.host, path=path, retry_after=1)
 
 
+def redirected(meaning: Meaning, target: bytes, port: int) -> Problem:
+    """308: the same request by TLS, at `port` of the host; `target` is in origin form, or `*`."""
+    rest = target if target[:1] == b"/" else b"/"
+    place = meaning.host if port == 443 else f"{meaning.host}:{port}"
+    url = f"https://{place}{quote(rest, safe=SAFE)}"
+    return Problem(308, "It is at https", f"This name is served at {url}", host=meaning.host, location=url)
+
+
+def misdirected(meaning: Meaning, path: str, asked: str) -> Problem:
+    """421: the connection was opened for another name; a client repeats the request on one of its own."""
+    return Problem(
+        421,
+        "This connection is for another name",
+        f"It was opened for {asked}, and {meaning.host} is served elsewhere.",
+        host=meaning.host,
+        path=path,
+    )
+
+
+def passed_through(route: Route, path: str) -> Problem:
+    """502: a request without TLS, or on a connection that named nobody, for a service that speaks TLS with its clients itself."""
+    detail = f"The service of {route.name} speaks TLS with its clients itself."
+    return Problem(502, f"{route.name} takes only TLS", detail, f"write https://{route.host}/", route.host, path)
+
+
+def not_tls(data: bytes, port: int) -> Problem:
+    """400: plain HTTP, beginning with `data`, at the port where TLS is spoken. Only a host that reads as one is repeated."""
+    found = HOST.search(data)
+    parsed = parse_authority(found[1].decode("latin-1")) if found else None
+    hint = f"https://{parsed[0]}{'' if port == 443 else f':{port}'}/" if parsed else ""
+    return Problem(400, "This port speaks TLS", "The request came without it.", f"write {hint}" if hint else "")
+
+
 def on_purpose(route: Route, path: str, chaos: Chaos) -> Problem:
     """503: a fault that was asked for."""
     return Problem(
@@ -125,8 +163,7 @@ def on_purpose(route: Route, path: str, chaos: Chaos) -> Problem:
 
 
 def unreachable(route: Route, path: str, reason: str, waited: float = 0.0, *, timed_out: bool) -> Problem:
-    """502 or 504: a live route whose targets did not take the request. Waiting does not help where we speak to none of them."""
-    spoken = any(target.scheme in SPOKEN for target in route.targets)
+    """502 or 504: a live route whose targets did not take the request."""
     return Problem(
         504 if timed_out else 502,
         f"{route.name} does not answer",
@@ -134,7 +171,7 @@ def unreachable(route: Route, path: str, reason: str, waited: float = 0.0, *, ti
         f"devdns explain {route.name}",
         host=route.host,
         path=path,
-        retry_after=1 if spoken else None,
+        retry_after=1,
     )
 
 

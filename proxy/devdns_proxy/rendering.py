@@ -33,11 +33,13 @@ def _value(field: re.Pattern[bytes], block: bytes) -> str:
 
 REASONS = {
     400: b"Bad Request",
+    308: b"Permanent Redirect",
     404: b"Not Found",
     405: b"Method Not Allowed",
     408: b"Request Timeout",
     414: b"URI Too Long",
     417: b"Expectation Failed",
+    421: b"Misdirected Request",
     431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
     502: b"Bad Gateway",

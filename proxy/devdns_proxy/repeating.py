@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from devdns_proxy.answering import BUSY, READY
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ class Repeating(Exchange):
 
     __slots__ = ("_again", "_epoch", "_stem", "_table")
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
+        super().__init__(context, door)
         self._epoch: object = None
         self._again = self._stem = b""
         self._table: RouteTable | None = None

@@ -18,7 +18,9 @@ from msgspec import Struct
 from devdns.core.plain_file import read_regular
 from devdns.core.routes import ALWAYS, NEVER
 
-ALPN = ["http/1.1"]
+#: What is offered, in this order; what another protocol is to come of can only be HTTP/1.1.
+ALPN = ["h2", "http/1.1"]
+UPGRADES = ["http/1.1"]
 #: Seconds after which a refused certificate makes the store be read again: by then its CA may have been added.
 STALE = 5.0
 #: CA files kept, and bytes read of one.
@@ -48,34 +50,37 @@ class Trust:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._read = 0.0
-        self._checked: ssl.SSLContext | None = None
-        self._unchecked: ssl.SSLContext | None = None
-        self._files: dict[str, _Loaded] = {}
+        self._checked: dict[bool, ssl.SSLContext] = {}
+        self._unchecked: dict[bool, ssl.SSLContext] = {}
+        self._files: dict[tuple[str, bool], _Loaded] = {}
 
-    def settings(self, address: str, trust: str = "") -> ssl.SSLContext:
-        """How to speak TLS with the service at `address`, when its target has this `trust`; raises `CaRefused`."""
+    def settings(self, address: str, trust: str = "", *, upgrade: bool = False) -> ssl.SSLContext:
+        """How to speak TLS with the service at `address`, when its target has this `trust`; raises `CaRefused`.
+
+        `upgrade`: for a request that offers another protocol.
+        """
         if trust.startswith("/"):
-            return self._of_file(trust)
+            return self._of_file(trust, upgrade=upgrade)
         if trust == NEVER or (trust != ALWAYS and is_local(address)):
-            if self._unchecked is None:
-                self._unchecked = _unchecked()
-            return self._unchecked
-        if self._checked is None:
+            if upgrade not in self._unchecked:
+                self._unchecked[upgrade] = _offering(_unchecked(), upgrade=upgrade)
+            return self._unchecked[upgrade]
+        if upgrade not in self._checked:
             self._read = self._clock()
-            self._checked = ssl.create_default_context()
-            self._checked.set_alpn_protocols(ALPN)
-        return self._checked
+            self._checked[upgrade] = _offering(ssl.create_default_context(), upgrade=upgrade)
+        return self._checked[upgrade]
 
-    def _of_file(self, path: str) -> ssl.SSLContext:
+    def _of_file(self, path: str, *, upgrade: bool) -> ssl.SSLContext:
         """The settings that trust the CAs of a file as it is now: it is looked at for each connection, and read when it is another."""
         try:
             found = os.stat(path)  # noqa: PTH116 - a string in, three numbers out
             seen = (found.st_ino, found.st_mtime_ns, found.st_size)
-            kept = self._files.get(path)
+            kept = self._files.get((path, upgrade))
             if kept is None or kept.seen != seen:
                 if len(self._files) >= MOST_FILES:
                     self._files.clear()
-                kept = self._files[path] = _Loaded(_checked_by(read_regular(Path(path), MOST_BYTES)), seen)
+                settings = _offering(_checked_by(read_regular(Path(path), MOST_BYTES)), upgrade=upgrade)
+                kept = self._files[path, upgrade] = _Loaded(settings, seen)
         except OSError as error:  # an SSLError is one, too: there is no certificate in it
             why = (
                 "holds no certificate in PEM form"
@@ -88,7 +93,7 @@ class Trust:
     def doubt(self) -> None:
         """A certificate was refused: the next connection reads the store again, unless that has just been done."""
         if self._clock() - self._read > STALE:
-            self._checked = None
+            self._checked.clear()
 
 
 def _checked_by(certificates: bytes) -> ssl.SSLContext:
@@ -96,7 +101,6 @@ def _checked_by(certificates: bytes) -> ssl.SSLContext:
     # Nothing at all would mean the system's store.
     settings = ssl.create_default_context(cadata=certificates.decode("ascii", "ignore") or "nothing")
     settings.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    settings.set_alpn_protocols(ALPN)
     return settings
 
 
@@ -104,7 +108,11 @@ def _unchecked() -> ssl.SSLContext:
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     settings.check_hostname = False
     settings.verify_mode = ssl.CERT_NONE
-    settings.set_alpn_protocols(ALPN)
+    return settings
+
+
+def _offering(settings: ssl.SSLContext, *, upgrade: bool) -> ssl.SSLContext:
+    settings.set_alpn_protocols(UPGRADES if upgrade else ALPN)
     return settings
 
 

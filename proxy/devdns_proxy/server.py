@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import socket
 from contextlib import suppress
+from functools import partial
 
+import structlog
 from aiohttp import web
 
 from devdns.core.figures import Family
@@ -18,6 +21,8 @@ from devdns_proxy.client import Client
 from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
 from devdns_proxy.failures import troubles
+from devdns_proxy.greeting import Greeting
+from devdns_proxy.leaf_link import follow
 from devdns_proxy.limits import Limits, fitting
 from devdns_proxy.own_wire import connections
 from devdns_proxy.unix_targets import siblings
@@ -27,15 +32,22 @@ BACKLOG = 4_096
 STREAM_GRACE = 1.0
 #: Seconds that requests to our own names get at the end of a drain: the open ones are event streams, which never end.
 OWN_GRACE = 0.2
+#: Seconds for control to make its first certificates.
+LEAF_TIME = 5.0
+log = structlog.get_logger()
 
 
 class Proxy:
     """Serves the routes of `view`; connections for devdns's own names are relayed to the Unix socket `web`."""
 
-    def __init__(self, view: TableView, web_socket: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self, view: TableView, web_socket: str, limits: Limits | None = None, leaves_socket: str = "leaves.sock"
+    ) -> None:
         self._view = view
         self._limits = limits
         self._private = siblings(web_socket)
+        self._leaves_socket = leaves_socket
+        self._following: asyncio.Task[None] | None = None
         self._application = own.application(view, web_socket)
         self._servers: dict[str, list[asyncio.Server]] = {}
         self._context: Context | None = None
@@ -69,8 +81,8 @@ class Proxy:
         """Before `start`: from then on every request has a line in the file. Raises OSError when it cannot be opened."""
         self._log = AccessLog(path)
 
-    async def start(self, sockets: list[socket.socket]) -> None:
-        """Accepts on `sockets`, which are bound; other processes may accept on the same ones."""
+    async def start(self, sockets: list[socket.socket], secure: list[socket.socket] | None = None) -> None:
+        """Accepts on `sockets`, which are bound, and speaks TLS on the `secure` ones; other processes may accept on the same ones."""
         runner = self._runner = web.AppRunner(
             self._application,
             handle_signals=False,
@@ -88,12 +100,27 @@ class Proxy:
             context.access = self._log.note
         context.start()
         await self.open(sockets)
+        if secure:
+            await self._dress()
+            await self.open(secure, secure=True)
 
-    async def open(self, sockets: list[socket.socket], place: str = "") -> None:
+    async def _dress(self) -> None:
+        """Follows control's certificates; returns when the first ones are there, or will not be soon."""
+        wardrobe = self.context.wardrobe
+        self._following = asyncio.create_task(follow(wardrobe, self._leaves_socket))
+        if not os.path.exists(self._leaves_socket):  # noqa: ASYNC240, PTH110 # one look, at a file of this machine
+            return  # a control that signs nothing
+        try:
+            await asyncio.wait_for(wardrobe.ready.wait(), LEAF_TIME)
+        except TimeoutError:
+            log.warning("no certificates yet", seconds=LEAF_TIME)
+
+    async def open(self, sockets: list[socket.socket], place: str = "", *, secure: bool = False) -> None:
         """Accepts on further sockets until `close` with the same `place`."""
         loop, context = asyncio.get_running_loop(), self.context
+        kind = Greeting if secure else Client
         for each in sockets:
-            server = await loop.create_server(lambda: Client(context), sock=each, backlog=BACKLOG)
+            server = await loop.create_server(partial(kind, context), sock=each, backlog=BACKLOG)
             self._servers.setdefault(place, []).append(server)
 
     def close(self, place: str) -> None:
@@ -109,6 +136,8 @@ class Proxy:
         for place in tuple(self._servers):
             self.close(place)
         context.draining = True
+        for newcomer in list(context.greetings):
+            newcomer.expire()
         for client in list(context.clients):
             client.retire()
         context.loop.call_later(min(grace, STREAM_GRACE), context.end_streams)
@@ -120,6 +149,11 @@ class Proxy:
         for end in list(context.tunnels):
             end.close()
         context.stop()
+        await self._clean_up()
+
+    async def _clean_up(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._log is not None:

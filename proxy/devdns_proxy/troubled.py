@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from devdns.core.chaos import Fault, verdict
 from devdns_proxy import refusals
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.tunnel import reset
 from devdns_proxy.waiting import Waiting
 
@@ -21,8 +22,8 @@ class Troubled(Waiting):
 
     __slots__ = ("_delay",)
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
+        super().__init__(context, door)
         self._delay: asyncio.TimerHandle | None = None
 
     def _befall(self) -> bool:

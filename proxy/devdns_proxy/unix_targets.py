@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-NAMES = ("control.sock", "snapshots.sock", "web.sock")
+NAMES = ("control.sock", "snapshots.sock", "leaves.sock", "web.sock")
 
 
 class Forbidden(Exception):

@@ -40,8 +40,11 @@ class Upstream(asyncio.Protocol):
     `touched` tells whether a byte of the response has come; `since` when it became idle; `full` that it takes no more
     bytes for now; `shelf` where it lies while idle. `last` is who it worked for last, `turn` when it became idle or took on a
     request, `plain` that it is without TLS, and `looked` that the event loop has looked at it since. `unread`: the other side has
-    gone without reading the last it was sent.
+    gone without reading the last it was sent. `refused`: the service has said that it did not look at the request. `shared`: the
+    connection carries others beside this one.
     """
+
+    shared = False
 
     __slots__ = (
         "_body",
@@ -57,6 +60,7 @@ class Upstream(asyncio.Protocol):
         "last",
         "looked",
         "plain",
+        "refused",
         "shelf",
         "since",
         "target",
@@ -76,7 +80,7 @@ class Upstream(asyncio.Protocol):
         self.turn = 0
         self.since = 0.0
         self.touched = False
-        self.unread = False
+        self.unread = self.refused = False
         self.full = False
         self._context = context
         self._body: Body | None = None

@@ -12,6 +12,7 @@ import structlog
 from devdns.core.routes import Route
 from devdns_proxy import refusals
 from devdns_proxy.answering import BUSY, Answering
+from devdns_proxy.door import PLAIN, Door
 from devdns_proxy.holding import Place, body_size, bound
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Waiting(Answering):
 
     __slots__ = ("_place", "_refused", "_retries", "_stayed")
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, door: Door = PLAIN) -> None:
+        super().__init__(context, door)
         self._place: Place | None = None
         self._stayed = self._refused = 0.0
         self._retries = 0

@@ -51,10 +51,12 @@ DIRECTIONS = (
 OWNERS = {
     "aiohttp": ("devdns_proxy", "devdns.control", "devdns.cli", "devdns_bench", "devdns_study"),
     "click": ("devdns.cli",),
+    "cryptography": ("devdns.control.signing",),
     "dnslib": ("devdns_resolver",),
     "docker": ("devdns.providers.docker*",),
     "httptools": ("devdns_proxy",),
     "ifaddr": ("devdns.providers.mdns*", "devdns.control.network"),
+    "jh2": ("devdns_proxy",),
     "matplotlib": ("devdns_bench", "devdns_study"),
     "msgspec": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "numpy": ("devdns_bench", "devdns_study"),

@@ -17,7 +17,7 @@ from support.waiting import wait_until
 COMMAND = [sys.executable, "-m", "devdns.cli.main"]
 START_BOUND = 20.0
 STOP_BOUND = 20.0
-QUIET = {"DEVDNS_DOCKER_ENABLED": "false", "DEVDNS_MDNS_ENABLED": "false"}
+QUIET = {"DEVDNS_DOCKER_ENABLED": "false", "DEVDNS_MDNS_ENABLED": "false", "DEVDNS_HTTPS": "off"}
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ def tls(service, host="127.0.0.1"):
 
 async def test_a_self_signed_service_on_loopback_is_spoken_to(signed):
     asked: list[str | None] = []
-    settings = serving(*signed, "h2", "http/1.1")
+    settings = serving(*signed, "http/1.1", "h2")
     settings.sni_callback = lambda connection, name, _: asked.append((name, connection))
     async with backend(answering(OK), tls=settings) as service, running(tls(service)) as proxy:
         async with await proxy.connect() as wire:

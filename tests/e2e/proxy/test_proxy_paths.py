@@ -115,13 +115,6 @@ async def test_a_service_that_is_slow_to_accept_gets_the_request_in_the_end():
             assert (await wire.response())[1] == b"ok"
 
 
-async def test_a_scheme_of_later_is_a_clear_502():
-    async with running(route("api", "h2c://127.0.0.1:1")) as proxy:
-        answer = await proxy.say(LAST)
-    assert answer.startswith(b"HTTP/1.1 502 ")
-    assert b"h2c targets are not supported yet" in answer
-
-
 # Pools and retries
 
 

@@ -122,14 +122,10 @@ def test_a_route_without_a_target_leads_nowhere():
     assert found.lines[0] == "nonet.dev.test -> nowhere: unreachable (no network)"
 
 
-async def test_a_scheme_that_is_not_spoken_yet_is_not_reachable():
+async def test_a_service_of_http_2_is_connected_to():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        found = route("tls", f"h2c://127.0.0.1:{server.getsockname()[1]}")
-        checks = await check_all(found.targets)
-    assert [(each.reachable, each.detail) for each in checks] == [(False, "h2c targets are not supported yet")]
-    said = explain(parse_question("tls", ZONES), RouteTable([found]), FACTS, checks)
-    assert said.verdict == "unreachable"
-    assert said.hint == "name an http:// target, or mend it with devdns add tls TARGET"
+        checks = await check_all(route("rpc", f"h2c://127.0.0.1:{server.getsockname()[1]}").targets)
+    assert [(each.reachable, each.detail) for each in checks] == [(True, "a connect succeeds")]
 
 
 @pytest.mark.parametrize(

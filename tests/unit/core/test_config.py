@@ -14,6 +14,7 @@ from devdns.core.config import (
     DnsConfig,
     DockerConfig,
     HttpConfig,
+    HttpsConfig,
     MdnsConfig,
     load,
     parse,
@@ -33,7 +34,7 @@ docker: {enabled: auto, hosts: [], default_names: published}
 mdns: {enabled: true, default_names: false, allow_remote: false}
 dns: {listen: [127.0.0.1:5300], forward: off, allow: []}
 http: {listen: [127.0.0.1:8080]}
-https: {listen: off, redirect: false}
+https: {listen: [127.0.0.1:8443], redirect: false}
 tls: {cert: null, key: null}
 """
 
@@ -61,7 +62,9 @@ def made(text, *zones):
 
 def test_the_example_of_the_design_reads_as_the_defaults_but_for_its_listeners():
     assert config(EXAMPLE) == Config(
-        dns=DnsConfig(listen=(("127.0.0.1", 5300),)), http=HttpConfig(listen=(("127.0.0.1", 8080),))
+        dns=DnsConfig(listen=(("127.0.0.1", 5300),)),
+        http=HttpConfig(listen=(("127.0.0.1", 8080),)),
+        https=HttpsConfig(listen=(("127.0.0.1", 8443),)),
     )
     api, v2 = made(EXAMPLE)
     assert (api.host, api.prefix, api.targets, api.options) == (
@@ -110,7 +113,8 @@ SETTINGS = [
     ("http: {access_log: /var/log/a.log}", {"DEVDNS_ACCESS_LOG": "off"}, Config()),
     ("", {"DEVDNS_ACCESS_LOG": "logs/a.log"}, Config(http=HttpConfig(access_log="logs/a.log"))),
     ("http: {listen: 127.0.0.1:1}", {"DEVDNS_HTTP": "127.0.0.1:2,[::1]:2"}, Config(http=HttpConfig(listen=(("127.0.0.1", 2), ("::1", 2))))),
-    ("https: {listen: [off]}", {"DEVDNS_HTTPS": "off"}, Config()),
+    ("https: {listen: [off]}", {}, Config(https=HttpsConfig(listen=()))),
+    ("https: {listen: [127.0.0.1:1], redirect: true}", {"DEVDNS_HTTPS": "off"}, Config(https=HttpsConfig(listen=(), redirect=True))),
     ("workers: 4", {"DEVDNS_WORKERS": "2"}, Config(workers=2)),
     ("hold: 2m", {}, Config(hold=120.0)),
     ("hold: 2m", {"DEVDNS_HOLD": "500ms"}, Config(hold=0.5)),
@@ -200,7 +204,8 @@ PROBLEMS = [
     ("dns: {forward: [off, 1.1.1.1]}", ["1: dns.forward: off stands alone, not beside addresses"]),
     ("dns: {forward: 1.1.1}", ["1: dns.forward: '1.1.1' is not off, system or an address - write it like 1.1.1.1 or [2606:4700::1]:53"]),
     ("dns: {allow: [10.0.0.1/8]}", ["1: dns.allow: '10.0.0.1/8' is not a network: it has host bits set - write it like 192.168.1.0/24"]),
-    ("https: {listen: [127.0.0.1:8443]}", ["1: https.listen: '127.0.0.1:8443': this version has no TLS yet - write off"]),
+    ("https: {listen: [127.0.0.1:8443, off]}", ["1: https.listen: off stands alone, not beside addresses"]),
+    ("https: {listen: 8443}", ["1: https.listen: '8443' is not an address and port - write it like 127.0.0.1:8080 or [::1]:8080"]),
     ("https: {redirect: maybe}", ["1: https.redirect: 'maybe' is not true or false"]),
     ("https: off", ["1: https: 'off' is not a mapping of keys to values - its keys are listen, redirect"]),
     ("tls: {cert: x}", ["1: tls.cert: needs tls.key beside it"]),

@@ -37,11 +37,9 @@ def test_a_wildcard_beside_the_name_is_told():
     assert detail == "*.wild.dev.test covers the names below wild.dev.test, not wild.dev.test itself"
 
 
-@pytest.mark.parametrize(
-    ("target", "retry_after"), [("5173", 1), ("unix:/run/app.sock", 1), ("h2c://127.0.0.1:1", None)]
-)
-def test_waiting_is_offered_where_it_can_help(target, retry_after):
-    assert unreachable(route("api", target), "/", "no answer", timed_out=False).retry_after == retry_after
+@pytest.mark.parametrize("target", ["5173", "unix:/run/app.sock", "h2c://127.0.0.1:1"])
+def test_waiting_is_offered_whatever_is_spoken(target):
+    assert unreachable(route("api", target), "/", "no answer", timed_out=False).retry_after == 1
 
 
 @pytest.mark.parametrize(

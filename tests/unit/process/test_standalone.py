@@ -38,11 +38,13 @@ SETTINGS = '{"zones": ["dev.test"], "dns": {"listen": [["127.0.0.1", 0]]}, "http
 def test_it_becomes_the_user_of_controls_folder(folder, name):
     os.chown(folder, 54321, 54322)
     told = became(name, folder)
-    assert (told["DEVDNS_RUN_AS"], told["DEVDNS_SNAPSHOTS"], told["DEVDNS_WEB"]) == (
+    told_of = [told[f"DEVDNS_{word}"] for word in ("RUN_AS", "SNAPSHOTS", "LEAVES", "WEB")]
+    assert told_of == [
         "54321:54322",
         "snapshots.sock",
+        "leaves.sock",
         "web.sock",
-    )
+    ]
     assert folder.samefile(".")
 
 

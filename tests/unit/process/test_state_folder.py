@@ -49,6 +49,7 @@ def test_a_folder_is_held_by_one_and_left_empty_but_for_the_lock(folder, monkeyp
         "supervisor.lock",
         "supervisor.json",
         "control.sock",
+        "leaves.sock",
         "snapshots.sock",
         "web.sock",
     }
