@@ -100,7 +100,7 @@ def test_every_name_is_found_and_every_file_is_as_it_was_afterwards(start: Start
                 status = json.loads(machine.devdns("system", "status", "--json"))
                 assert (status["resolver"], {step["state"] for step in status["steps"]}) == ("unbound", {"stands"})
         # Its settings are read again, as it was told.
-        with machine.up(), nothing(machine) if start is plain else start(machine):
+        with machine.up("--in-process"), nothing(machine) if start is plain else start(machine):
             wait_until(lambda: machine.finds("api.dev.test"), what="the name")
             assert machine.finds("Never.Said.dev.test") <= {"127.0.0.1", "::1"}
             assert machine.finds(OUTSIDE) == {ADDRESS}

@@ -397,3 +397,12 @@ def test_every_key_has_one_variable_a_reason_and_a_default_that_reads():
         assert key.doc
         assert key.variable.startswith("DEVDNS_")
         assert key.default
+
+
+def test_what_a_machine_was_set_up_for_counts_where_nothing_else_is_said():
+    installed = {"DEVDNS_DNS": "127.0.0.53:53", "DEVDNS_DNS_FORWARD": "system"}
+    file = parse("dns: {listen: '127.0.0.1:5353'}", "devdns.yml")
+    assert load(None, {}, installed).dns.listen == (("127.0.0.53", 53),)
+    assert load(file, {}, installed).dns.listen == (("127.0.0.1", 5353),)
+    assert load(file, {}, installed).dns.forward == "system"
+    assert load(file, {"DEVDNS_DNS_FORWARD": "off"}, installed).dns.forward == "off"
