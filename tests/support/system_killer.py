@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import devdns.cli.system  # noqa: F401 - the forks have it then
 from devdns.cli.main import main
 from support.room import picture
 

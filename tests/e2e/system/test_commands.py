@@ -41,7 +41,6 @@ def test_nothing_is_changed_that_was_not_asked_for(machine: Room) -> None:
     said = machine.devdns("system", "install", *DNSMASQ, check=2)
     assert said.splitlines()[-1].startswith("devdns: nobody said yes")
     assert said.splitlines()[-1].endswith("-m devdns.cli.main system install --resolver dnsmasq --service off --yes")
-    assert machine.devdns("system", "uninstall", "--yes") == "nothing is installed\n"
     assert "devdns system install --dry-run shows" in machine.devdns("system", "status", check=1)
 
 
@@ -76,10 +75,9 @@ def test_what_somebody_else_changed_is_shown_and_left(machine: Room) -> None:
     ours = machine.etc / "dnsmasq.d" / "devdns.conf"
     text = ours.read_text()
     ours.write_text(text.replace("5300", "5353"))
-    for command in (("install", *DNSMASQ), ("uninstall",)):
-        said = machine.devdns("system", *command, "--yes", check=1)
-        assert "\n-server=/dev.test/127.0.0.1#5300\n+server=/dev.test/127.0.0.1#5353\n" in said
-        assert "changed by somebody else since devdns wrote it: /etc/dnsmasq.d/devdns.conf" in said
+    said = machine.devdns("system", "uninstall", "--yes", check=1)
+    assert "\n-server=/dev.test/127.0.0.1#5300\n+server=/dev.test/127.0.0.1#5353\n" in said
+    assert "changed by somebody else since devdns wrote it: /etc/dnsmasq.d/devdns.conf" in said
     assert "changed  /etc/dnsmasq.d/devdns.conf" in machine.devdns("system", "status", check=1)
     assert "left     /etc/dnsmasq.d/devdns.conf" in machine.devdns("system", "uninstall", "--yes", "--keep")
     assert "5353" in ours.read_text()
@@ -95,8 +93,6 @@ def test_a_journal_of_somebody_else_moves_nothing(machine: Room) -> None:
     evil = {"type": "write", "path": "/etc/sudoers.d/evil", "text": ""}
     journal.write_text(json.dumps({"version": 1, "entries": [{**entry, "step": evil, "before": {}}]}))
     assert "which devdns never changes" in machine.devdns("system", "uninstall", "--yes", check=1)
-    journal.write_text("{")
-    assert "cannot be read" in machine.devdns("system", "uninstall", "--yes", check=1)
     journal.unlink()
 
 

@@ -440,3 +440,12 @@ routes:
 def test_raw_tcp_that_is_wrong(text, line):
     said = problems(text)
     assert [each.replace('"', "") for each in said] == [f"devdns.yml:{line}"], said
+
+
+def test_what_a_machine_was_set_up_for_counts_where_nothing_else_is_said():
+    installed = {"DEVDNS_DNS": "127.0.0.53:53", "DEVDNS_DNS_FORWARD": "system"}
+    file = parse("dns: {listen: '127.0.0.1:5353'}", "devdns.yml")
+    assert load(None, {}, installed).dns.listen == (("127.0.0.53", 53),)
+    assert load(file, {}, installed).dns.listen == (("127.0.0.1", 5353),)
+    assert load(file, {}, installed).dns.forward == "system"
+    assert load(file, {"DEVDNS_DNS_FORWARD": "off"}, installed).dns.forward == "off"
