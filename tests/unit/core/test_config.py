@@ -434,7 +434,7 @@ routes:
         ("tcp: {db: {target: 1, health: /x}}", "1: tcp.db.health: '/x' is not a way to probe raw TCP - write health: tcp, for a mere connect"),
         ("tcp: {'*.db': 1}", "1: tcp.*.db: name '*.db' is a wildcard, and raw TCP knows neither - write a name such as db"),
         ("tcp: {db/x: 1}", "1: tcp.db/x: name 'db/x' is a path, and raw TCP knows neither - write a name such as db"),
-        ("routes: {db: 'tcp://127.0.0.1:5432'}", "1: routes.db: target 'tcp://127.0.0.1:5432': scheme 'tcp' is not one of http, https, h2c - write it below tcp:, or give devdns add its --tcp PORT"),
+        ("routes: {db: 'tcp://127.0.0.1:5432'}", "1: routes.db: target 'tcp://127.0.0.1:5432': scheme 'tcp' is not one of http, https, h2c, tls - write it below tcp:, or give devdns add its --tcp PORT"),
     ],
 )  # fmt: skip
 def test_raw_tcp_that_is_wrong(text, line):
