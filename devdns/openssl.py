@@ -13,4 +13,4 @@ def configured(environ: Mapping[str, str]) -> dict[str, str]:
     spec = find_spec("devdns_proxy")
     if environ.get(VARIABLE) or spec is None or not spec.submodule_search_locations:
         return {}
-    return {VARIABLE: f"{spec.submodule_search_locations[0]}/openssl.cnf"}
+    return {VARIABLE: f"{spec.submodule_search_locations[0]}/tls/openssl.cnf"}

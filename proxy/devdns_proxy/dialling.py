@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from devdns.core.own_addresses import is_own
 from devdns.core.routes import Target, forbidden
 from devdns_proxy import secure, unix_targets
-from devdns_proxy.h2up_either import Either
-from devdns_proxy.h2up_link import Link, NoHttp2
+from devdns_proxy.h2up.either import Either
+from devdns_proxy.h2up.link import Link, NoHttp2
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:

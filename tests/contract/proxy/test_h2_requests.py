@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.http2 import END_STREAM, GET, HEADERS, frame, peer, settings
 from support.http_proxy import OK, backend, route, running, stage
 
-from devdns_proxy.h2_requests import asked
-from devdns_proxy.h2_wire import Malformed
+from devdns_proxy.h2.requests import asked
+from devdns_proxy.h2.wire import Malformed
 from devdns_proxy.heads import REQUEST_LINE
 
 

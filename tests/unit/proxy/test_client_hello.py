@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devdns_proxy.client_hello import Unfinished, server_name
+from devdns_proxy.tls.client_hello import Unfinished, server_name
 
 
 def hello(name=None):

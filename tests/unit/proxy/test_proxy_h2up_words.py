@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devdns_proxy.framing import Chunked, Sized
-from devdns_proxy.h2up_words import asked, told, told_last, trailing
+from devdns_proxy.h2up.words import asked, told, told_last, trailing
 from devdns_proxy.replies import ReplyRefused, read_reply
 
 HEAD = b"POST /a?b HTTP/1.1\r\nHost: api.dev.test\r\n%b\r\n"

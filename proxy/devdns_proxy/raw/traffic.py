@@ -10,8 +10,8 @@ import structlog
 
 from devdns.core.routes import Route, State
 from devdns_proxy.departures import hurry_socket
-from devdns_proxy.raw_counters import RawCounters
-from devdns_proxy.raw_relay import PIECE, Relay
+from devdns_proxy.raw.counters import RawCounters
+from devdns_proxy.raw.relay import PIECE, Relay
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context

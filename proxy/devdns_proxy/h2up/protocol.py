@@ -12,7 +12,7 @@ WINDOW = 262_144
 WHOLE_WINDOW = 16_777_216
 #: What every side may send before it has heard otherwise (RFC 9113 section 6.5.2); jh2 supposes more.
 FIRST_WINDOW = 65_535
-#: Fields are checked where they become lines (`h2up_words`), and come from lines that were checked.
+#: Fields are checked where they become lines (`h2up.words`), and come from lines that were checked.
 CONFIGURATION = H2Configuration(
     client_side=True,
     header_encoding=None,

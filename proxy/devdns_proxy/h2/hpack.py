@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hpack import Decoder, Encoder, HPACKError, OversizedHeaderListError
 
-from devdns_proxy.h2_wire import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, Broken
+from devdns_proxy.h2.wire import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, Broken
 
 Field = tuple[bytes, bytes]
 

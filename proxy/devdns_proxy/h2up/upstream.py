@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from devdns.core.routes import Target
     from devdns_proxy.context import Context
     from devdns_proxy.exchange import Exchange
-    from devdns_proxy.h2up_lane import Lane
+    from devdns_proxy.h2up.lane import Lane
 
 
 class LaneUpstream(Upstream):

@@ -1,4 +1,4 @@
-"""HTTP/1.1, as the engine writes and reads it, turned into the fields of HTTP/2 and back. Pure; frames are `h2up_link`'s.
+"""HTTP/1.1, as the engine writes and reads it, turned into the fields of HTTP/2 and back. Pure; frames are `h2up.link`'s.
 
 What comes from a service is checked line by line before it becomes bytes: HPACK carries CR, LF and NUL, which must not become lines
 of their own (RFC 9113 section 8.2.1).

@@ -10,7 +10,7 @@ from devdns.core.routes import Target
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
-    from devdns_proxy.h2up_link import Link
+    from devdns_proxy.h2up.link import Link
 
 
 class Links:

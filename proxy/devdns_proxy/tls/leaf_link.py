@@ -11,7 +11,7 @@ import structlog
 
 from devdns.core.errors import FrameRefused
 from devdns.core.leaves import LeafReader, encode
-from devdns_proxy.leaves import Wardrobe
+from devdns_proxy.tls.leaves import Wardrobe
 
 FIRST_DELAY = 0.02
 MAX_DELAY = 1.0

@@ -1,7 +1,7 @@
 """A lane of a shared HTTP/2 connection: to its `Upstream` a connection of HTTP/1.1, to the service one stream after another.
 
 So everything that is true of a connection to a service (pool, retries, holding, limits, backpressure) is true of a lane. What is
-the connection's own is in `h2up_link`.
+the connection's own is in `h2up.link`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from jh2.errors import ErrorCodes
 
-from devdns_proxy import h2up_words
 from devdns_proxy.framing import Body, Chunked
-from devdns_proxy.h2up_protocol import WINDOW
-from devdns_proxy.h2up_upstream import LaneUpstream
+from devdns_proxy.h2up import words
+from devdns_proxy.h2up.protocol import WINDOW
+from devdns_proxy.h2up.upstream import LaneUpstream
 from devdns_proxy.replies import ReplyRefused
 
 if TYPE_CHECKING:
     from devdns.core.routes import Target
     from devdns_proxy.context import Context
-    from devdns_proxy.h2up_link import Link
-    from devdns_proxy.h2up_words import Field
+    from devdns_proxy.h2up.link import Link
+    from devdns_proxy.h2up.words import Field
 
 #: Bytes of a request that wait for the service's window, above which the client is read no further.
 HIGH_WATER = 65_536
@@ -130,7 +130,7 @@ class Lane(asyncio.Transport):
     # The request on its way
 
     def _open(self, head: bytes) -> None:
-        asked = h2up_words.asked(head, self.link.scheme)
+        asked = words.asked(head, self.link.scheme)
         self._body, self._sent = asked.body, asked.body is None
         self._to_head = head.startswith(b"HEAD ")
         self._chunked = self._done = False
@@ -152,7 +152,7 @@ class Lane(asyncio.Transport):
             self.link.h2.send_data(self.number, data, end_stream=self._sent)
         if not (pending or self._sent) and body is not None and body.done:
             self._sent = True
-            self.link.end(self.number, h2up_words.trailing(self._trailers()))
+            self.link.end(self.number, words.trailing(self._trailers()))
         self._press()
 
     def _trailers(self) -> bytes:
@@ -169,7 +169,7 @@ class Lane(asyncio.Transport):
 
     def heard_head(self, fields: list[Field], *, ended: bool) -> None:
         try:
-            told = h2up_words.told(fields, ended=ended, to_head=self._to_head)
+            told = words.told(fields, ended=ended, to_head=self._to_head)
         except ReplyRefused as refused:
             self._spoil(refused)
             return
@@ -188,7 +188,7 @@ class Lane(asyncio.Transport):
         if not self._chunked:
             return  # trailers behind a length: HTTP/1.1 has no place for them
         try:
-            self._out.append(h2up_words.told_last(fields))
+            self._out.append(words.told_last(fields))
         except ReplyRefused as refused:
             self._spoil(refused)
             return

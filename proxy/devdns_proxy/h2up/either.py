@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from devdns_proxy.h2up_link import Link
+from devdns_proxy.h2up.link import Link
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from devdns_proxy import h2_responses
 from devdns_proxy.framing import Body, Chunked, Sized, UntilClose
-from devdns_proxy.h2_inlet import Inlet
-from devdns_proxy.h2_requests import Asked
-from devdns_proxy.h2_requests import trailers as request_trailers
-from devdns_proxy.h2_wire import (
+from devdns_proxy.h2 import responses
+from devdns_proxy.h2.inlet import Inlet
+from devdns_proxy.h2.requests import Asked
+from devdns_proxy.h2.requests import trailers as request_trailers
+from devdns_proxy.h2.wire import (
     CANCEL,
     END_STREAM,
     INTERNAL_ERROR,
@@ -31,8 +31,8 @@ from devdns_proxy.h2_wire import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from devdns_proxy.h2_hpack import Field
-    from devdns_proxy.h2_sending import Sending
+    from devdns_proxy.h2.hpack import Field
+    from devdns_proxy.h2.sending import Sending
 
 #: Bytes that wait for the client's window before the service has to wait too, and those at which it goes on.
 HIGH = 65_536
@@ -175,7 +175,7 @@ class Lane(asyncio.Transport):
             if end == 3:
                 self._partial = data
                 return
-            answer = h2_responses.answer(data[:end], tunnel=self._tunnel)
+            answer = responses.answer(data[:end], tunnel=self._tunnel)
             data = data[end:]
             if answer.status >= 200:
                 self._answer(answer, data)
@@ -185,7 +185,7 @@ class Lane(asyncio.Transport):
                 self._switch(data)
                 return
 
-    def _answer(self, answer: h2_responses.Answer, data: bytes) -> None:
+    def _answer(self, answer: responses.Answer, data: bytes) -> None:
         length, trunk = answer.length, self._trunk
         if self._headless or answer.bodiless or length == 0:
             trunk.say(self.number, answer.block, END_STREAM)
@@ -218,7 +218,7 @@ class Lane(asyncio.Transport):
             return
         out, _ = body.feed(data)
         if body.done:
-            self._ending = h2_responses.trailers(body.section) if isinstance(body, Chunked) else b""
+            self._ending = responses.trailers(body.section) if isinstance(body, Chunked) else b""
         self._put(out)
 
     def _put(self, data: bytes) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from devdns_proxy import h2_wire as wire
 from devdns_proxy.client import Client, address_of, unsent
 from devdns_proxy.door import PLAIN_HTTP2, TLS_HTTP2
-from devdns_proxy.h2_lane import Lane, Shared
-from devdns_proxy.h2_reading import MOST_BLOCK, Reading
-from devdns_proxy.h2_requests import Asked
-from devdns_proxy.h2_wire import Broken, Malformed
+from devdns_proxy.h2 import wire
+from devdns_proxy.h2.lane import Lane, Shared
+from devdns_proxy.h2.reading import MOST_BLOCK, Reading
+from devdns_proxy.h2.requests import Asked
+from devdns_proxy.h2.wire import Broken, Malformed
 from devdns_proxy.tunnel import half_close
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from devdns_proxy.h2_requests import Asked
-from devdns_proxy.h2_wire import FLOW_CONTROL_ERROR, STREAM_CLOSED, WINDOW, Malformed
+from devdns_proxy.h2.requests import Asked
+from devdns_proxy.h2.wire import FLOW_CONTROL_ERROR, STREAM_CLOSED, WINDOW, Malformed
 
 
 class Inlet:

@@ -28,14 +28,14 @@ from jh2.events import (
 )
 from jh2.exceptions import ProtocolError
 
-from devdns_proxy.h2up_lane import Lane
-from devdns_proxy.h2up_protocol import WHOLE_WINDOW, begun
+from devdns_proxy.h2up.lane import Lane
+from devdns_proxy.h2up.protocol import WHOLE_WINDOW, begun
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:
     from devdns.core.routes import Target
     from devdns_proxy.context import Context
-    from devdns_proxy.h2up_words import Field
+    from devdns_proxy.h2up.words import Field
 
 log = structlog.get_logger()
 

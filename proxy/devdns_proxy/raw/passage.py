@@ -14,10 +14,10 @@ from devdns.core.routes import Route, State, Target
 from devdns_proxy.dialling import DialFailed, connect
 from devdns_proxy.endings import Ending, How
 from devdns_proxy.holding import bound
-from devdns_proxy.raw_relay import Relay, reset
+from devdns_proxy.raw.relay import Relay, reset
 
 if TYPE_CHECKING:
-    from devdns_proxy.raw_traffic import Place, RawTraffic
+    from devdns_proxy.raw.traffic import Place, RawTraffic
 
 #: What stands in the access log where a request has its method.
 METHOD = b"TCP"

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devdns_proxy import h2_requests
-from devdns_proxy import h2_wire as wire
-from devdns_proxy.h2_budget import FRAME_COST, RESET_COST
-from devdns_proxy.h2_hpack import Reader
-from devdns_proxy.h2_requests import Asked
-from devdns_proxy.h2_sending import Sending
-from devdns_proxy.h2_wire import Broken, Malformed
+from devdns_proxy.h2 import requests, wire
+from devdns_proxy.h2.budget import FRAME_COST, RESET_COST
+from devdns_proxy.h2.hpack import Reader
+from devdns_proxy.h2.requests import Asked
+from devdns_proxy.h2.sending import Sending
+from devdns_proxy.h2.wire import Broken, Malformed
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
-    from devdns_proxy.h2_lane import Lane
+    from devdns_proxy.h2.lane import Lane
 
 #: A field section as it is compressed, and in how many frames.
 MOST_BLOCK = 32_768
@@ -215,7 +214,7 @@ class Reading(Sending):
         if not self._reader.steady:
             self._known_blocks.clear()
         try:
-            asked = h2_requests.asked(fields, whole=whole)
+            asked = requests.asked(fields, whole=whole)
         except Malformed as malformed:
             return malformed
         if self._reader.steady and not asked.tunnel and len(block) <= MOST_KNOWN_BLOCK:

@@ -6,11 +6,11 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from devdns_proxy.raw_passage import Passage
-from devdns_proxy.raw_relay import reset
+from devdns_proxy.raw.passage import Passage
+from devdns_proxy.raw.relay import reset
 
 if TYPE_CHECKING:
-    from devdns_proxy.raw_traffic import RawTraffic
+    from devdns_proxy.raw.traffic import RawTraffic
 
 #: Connections accepted before the loop goes on.
 AT_ONCE = 64

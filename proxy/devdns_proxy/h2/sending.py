@@ -6,13 +6,13 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from devdns_proxy.h2_budget import FRAME_COST, Budget
-from devdns_proxy.h2_hpack import NO_TABLE
-from devdns_proxy.h2_wire import DATA, FRAME, MOST_PAYLOAD, WINDOW, headers, rst_stream
+from devdns_proxy.h2.budget import FRAME_COST, Budget
+from devdns_proxy.h2.hpack import NO_TABLE
+from devdns_proxy.h2.wire import DATA, FRAME, MOST_PAYLOAD, WINDOW, headers, rst_stream
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
-    from devdns_proxy.h2_lane import Lane, Shared
+    from devdns_proxy.h2.lane import Lane, Shared
 
 #: Bytes that are not kept until the turn is over.
 MOST_UNSENT = 131_072

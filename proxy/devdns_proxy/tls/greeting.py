@@ -16,11 +16,11 @@ import structlog
 
 from devdns_proxy import refusals
 from devdns_proxy.client import Client
-from devdns_proxy.client_hello import HANDSHAKE, Unfinished, server_name
 from devdns_proxy.door import TLS
-from devdns_proxy.encrypted import Encrypted
-from devdns_proxy.passing import INTERNAL_ERROR, Passing, passes
 from devdns_proxy.rendering import rendered
+from devdns_proxy.tls.client_hello import HANDSHAKE, Unfinished, server_name
+from devdns_proxy.tls.encrypted import Encrypted
+from devdns_proxy.tls.passing import INTERNAL_ERROR, Passing, passes
 from devdns_proxy.tunnel import half_close
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from devdns.core.figures import Family, Sample
 from devdns_proxy.figures import MAX_NAME, MAX_SAMPLES
-from devdns_proxy.raw_relay import Relay
+from devdns_proxy.raw.relay import Relay
 
 
 class RawCounters:
