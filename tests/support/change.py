@@ -33,11 +33,10 @@ BOUND = 25.0  # seconds until a turn must be over
 PATIENCE = 20.0  # above the time for which requests are held
 IN_FLIGHT = {"post_written_lost", "truncated"}
 DYING = 0.01  # seconds for which a request may be on its way to a process that is gone
-NEAR = (
-    1.0  # seconds of the hold that devdns keeps for itself: to hear that the backend is up, and to let go of who waits
-)
-OVER = {404, 503}  # what it says once the hold is over, without the route and with it
-MOST_OUTLASTED = 3  # turns of a scene
+NEAR = 1.0  # seconds of the hold that devdns keeps: to hear that a backend is up, and to let go of who waits
+#: What becomes of a request once the hold is over: it is told a reason, if anybody still waits for that.
+OVER = {"http_4xx", "http_5xx", "timeout"}
+MOST_OUTLASTED = 5  # turns of a scene
 
 
 Change = Callable[[], object]
@@ -67,9 +66,9 @@ class Turn:
         return any(back + self.slack - gone > HOLD - NEAR for gone, back in self.down)
 
     def failures(self) -> list[Row]:
-        over = OVER if self.outlasted() else set[int]()
+        over = OVER if self.outlasted() else set[str]()
         return [
-            row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row) and row.status not in over
+            row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row) and row.outcome not in over
         ]
 
     def tolls(self) -> list[tuple[int, int]]:
