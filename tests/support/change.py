@@ -8,6 +8,7 @@ import asyncio
 import functools
 import os
 import secrets
+import ssl
 import subprocess
 import time
 from collections import Counter
@@ -117,17 +118,24 @@ class RoutesFile:
 
 @dataclass
 class Surroundings:
-    """What scenes share. `stamps` is a folder; `published`: containers' own addresses are out of devdns's reach."""
+    """What scenes share. `stamps` is a folder; `published`: containers' own addresses are out of devdns's reach; `secure`: asked by HTTPS."""
 
     engine: Engine | None
     stack: Stack
     stamps: Path
     published: bool = False
+    secure: bool = False
     processes: list[subprocess.Popen] = field(default_factory=list)  # those on this machine
 
     def __post_init__(self) -> None:
         self.stamps.mkdir()
         self.routes = RoutesFile(self.stack.config)
+
+    def place(self, name: str) -> Place:
+        """Where clients ask for it."""
+        host, role = f"{name}.dev.test", "https" if self.secure else "http"
+        settings = ssl.create_default_context(cafile=self.stack.state / "ca.pem") if self.secure else None
+        return Place(*self.stack.facts["listeners"][role][0], host, settings)
 
 
 class Scene:
@@ -248,7 +256,7 @@ class Scene:
 
         A turn that outlasted the hold is made again, in this scene and in those beside it, which know of it before either goes on.
         """
-        place = Place(*self.stack.http, f"{self.name}.dev.test")
+        place = self._around.place(self.name)
         while len(self.done) < self.repeats + min(len(self.void), MOST_OUTLASTED):
             if fresh is not None:
                 await self.back(fresh)
