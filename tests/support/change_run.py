@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from support import change_scenes as changes
-from support.change import MOST_OUTLASTED, Scene, Surroundings
+from support.change import MOST_VOID, Scene, Surroundings
 from support.engine import Engine
 from support.stack import Stack
 from support.waiting import wait_until
@@ -95,4 +95,4 @@ def judged(scenes: Sequence[Scene]) -> None:
     """Nothing failed, nothing was misrouted, in any turn."""
     failures = [failure for scene in scenes for failure in scene.failures()]
     assert not failures, "requests failed:\n" + "\n".join(failures)
-    assert all(len(scene.done) >= scene.repeats and len(scene.void) <= MOST_OUTLASTED for scene in scenes)
+    assert all(len(scene.done) >= scene.repeats and len(scene.void) <= MOST_VOID for scene in scenes)
