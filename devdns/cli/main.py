@@ -29,6 +29,7 @@ COMMANDS = {
     "add": "devdns.cli.add:add",
     "rm": "devdns.cli.rm:rm",
     "explain": "devdns.cli.explain:explain",
+    "doctor": "devdns.cli.doctor:doctor",
     "history": "devdns.cli.history:history",
     "open": "devdns.cli.browse:browse",
     "chaos": "devdns.cli.chaos:chaos",
