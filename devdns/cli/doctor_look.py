@@ -35,7 +35,7 @@ def facts(state_dir: Path, config: Path | None) -> Facts:
     zones = tuple((daemon.status or {}).get("zones") or settings.zones)
     journal, journal_problem, hosts = look.changes(state_dir)
     name = hosts[0] if hosts else f"devdns.{zones[0]}"
-    home = _home()
+    folder = home()
     return Facts(
         version=devdns.__version__,
         zones=zones,
@@ -52,11 +52,11 @@ def facts(state_dir: Path, config: Path | None) -> Facts:
         direct=direct(daemon.status, name),
         system=asking.system(name),
         files=look.files(),
-        browsers=browsers.found(home),
+        browsers=browsers.found(folder),
         vpns=look.vpns(),
         proxies=look.proxies(os.environ),
         engine=_engine(settings),
-        authority=look.authority(state_dir, zones, home, os.environ),
+        authority=look.authority(state_dir, zones, folder, os.environ),
         journal=journal,
         journal_problem=journal_problem,
         installed=", ".join(each.key for each in journal),
@@ -130,7 +130,7 @@ def _state_problem(state_dir: Path) -> str:
     return ""
 
 
-def _home() -> Path:
+def home() -> Path:
     """Whose browsers are meant: under sudo those of who called it."""
     import pwd  # noqa: PLC0415 - only root needs it
 

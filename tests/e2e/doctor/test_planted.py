@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from support.parts import need
-from support.room import SERVER, Room, room
+from support.room import SERVER, Room
 from support.stack import Stack
 from support.waiting import wait_until
 
@@ -26,18 +25,6 @@ devdns.__version__ = "99.0"
 from devdns.cli.main import main
 raise SystemExit(main(["doctor", "--json"]))
 """
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Room]:
-    """Installed and running, on a system with a plain resolv.conf."""
-    need("busybox", "curl")
-    with room() as made:
-        (made.folder / "home").mkdir()
-        made.devdns("system", "install", "--yes", "--service", "off")
-        with made.up():
-            wait_until(lambda: made.finds("api.dev.test"), what="the name")
-            yield made
 
 
 def doctor(machine: Room, *flags: str, **environ: str) -> tuple[int, list[dict[str, object]]]:
