@@ -28,6 +28,7 @@ from devdns.core.errors import DevdnsError
 from devdns.doors import Doors, Named, role_of
 from devdns.handed import VARIABLES, handed
 from devdns.listeners import Listeners, Wanted, open_listeners, show
+from devdns.openssl import configured
 from devdns.state_folder import Held, StateFolder
 
 ROLES = {"resolver": ("dns",), "proxy": ("http", "https")}  # whose sockets a part is given
@@ -158,10 +159,11 @@ class Supervisor:
         fds = [sock.fileno() for _, sock in sockets]
         named = ",".join(f"{name}={sock.fileno()}" for name, sock in sockets)
         environ = {key: value for key, value in self._environ.items() if child.name != ROOT or key != "DEVDNS_RUN_AS"}
+        more = configured(self._environ) if child.part == "proxy" else {}
         with theirs:
             child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
                 [sys.executable, "-P", "-m", "devdns.process.child", child.part],
-                env={**environ, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
+                env={**environ, **more, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
                 pass_fds=[*fds, theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # a Ctrl-C in the terminal is ours to turn into an orderly stop

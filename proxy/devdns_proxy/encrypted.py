@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 MOST_READ = 16_384  # a record holds no more
+NOBODY = asyncio.Protocol()
 
 
 class Encrypted(asyncio.Protocol, asyncio.Transport):
@@ -72,7 +73,8 @@ class Encrypted(asyncio.Protocol, asyncio.Transport):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
-        self._protocol.connection_lost(self._error or exc)
+        protocol, self._protocol = self._protocol, NOBODY  # else each would keep the other
+        protocol.connection_lost(self._error or exc)
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()

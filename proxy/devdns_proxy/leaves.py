@@ -29,6 +29,9 @@ ASK_TIME = 0.02  # seconds that a handshake waits for control
 ASKS = 50  # in a second
 REFUSED_TIME = 5.0  # seconds until a name that was refused is asked for again
 
+ssl.SSLContext(
+    ssl.PROTOCOL_TLS_SERVER
+)  # OpenSSL reads its configuration with the first one: while the file can be read
 log = structlog.get_logger()
 Given = Callable[[ssl.SSLContext | None], None]
 

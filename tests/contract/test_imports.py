@@ -25,6 +25,7 @@ DIRECTIONS = (
     ("devdns.bridges", ()),
     ("devdns.handed", ("devdns.core.errors",)),
     ("devdns.links", ()),
+    ("devdns.openssl", ()),
     ("devdns.doors", ("devdns.bridges", "devdns.listeners")),
     (
         "devdns.supervisor",
@@ -35,6 +36,7 @@ DIRECTIONS = (
             "devdns.handed",
             "devdns.links",
             "devdns.listeners",
+            "devdns.openssl",
             "devdns.state_folder",
         ),
     ),
