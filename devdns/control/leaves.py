@@ -25,6 +25,7 @@ MOST_OWED = 32 << 20
 MOST_QUESTION = 1_024  # bytes of a frame from a proxy
 TURN = 16  # names looked at in one turn of the loop
 AGAIN = 2.0  # seconds between two looks at the user's certificate
+BROKEN = 60.0  # seconds until a CA that could not sign is tried again
 
 log = structlog.get_logger()
 Hosts = Callable[[], Iterable[str]]
@@ -82,10 +83,13 @@ class LeafServer:
                 await asyncio.sleep(0)
 
     async def _renew(self) -> None:
+        pause = 0.0
         while True:
-            await asyncio.sleep(max(AGAIN, self.desk.wait()))
+            await asyncio.sleep(max(AGAIN, pause, self.desk.wait()))
+            pause = BROKEN
             with _told("leaves not renewed"):
-                self.push(self.desk.renew())
+                self.push(self.desk.renew(self._hosts()))
+                pause = 0.0
 
     async def _watch(self) -> None:
         """Looks at the user's certificate; what was being written is read at a later look."""

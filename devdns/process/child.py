@@ -14,11 +14,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 
 import structlog
 
 from devdns.core.errors import DevdnsError
-from devdns.process import logs, privileges, standalone
+from devdns.process import landlock, logs, privileges, standalone
 from devdns.process.inherit import Inherited, Named
 from devdns.process.parts import Part, make
 
@@ -37,6 +38,10 @@ def main(name: str, environ: Mapping[str, str]) -> int:
         else:
             inherited = Inherited.read(environ)
         part, loops = make(name, environ, inherited), loop_factory()
+        if (
+            part.groups is None
+        ):  # a parser of network bytes: it needs no file of the state folder, least of all the CA's key
+            landlock.forbid_reading(Path(environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock")).parent)
         privileges.drop(environ, part.groups)
         if environ.get("DEVDNS_DEBUG"):
             sys.addaudithook(tell_late_import)

@@ -31,7 +31,6 @@ USAGE = {
     "a folder as file": (["up", "-c", "."], "cannot be read: Is a directory - give another one with -c FILE"),
     "bad address": (["up", "--dns", "foo"], "--dns): 'foo' is not an address and port - write it like 127.0.0.1:8080"),
     "bad port": (["up", "--http", "127.0.0.1:65536"], "'127.0.0.1:65536' is not an address and port"),
-    "no TLS yet": (["up", "--https", "127.0.0.1:443"], "'127.0.0.1:443': this version has no TLS yet - write off"),
     "bad zone": (["up", "--zone", "a_b"], "name 'a_b' may hold only"),
     "bad workers": (["up", "--workers", "0"], "'0' is not a number from 1 to 64"),
     "contradiction": (["up", "--detach", "--in-process"], "--detach and --in-process exclude each other"),

@@ -46,7 +46,7 @@ def stack(engine: Engine, source: Path, tmp_path: Path) -> Iterator[SimpleNamesp
     need("docker-compose", "dig", "curl")
     pack(tmp_path / "root.tar")
     engine.client.api.import_image(str(tmp_path / "root.tar"), repository=BASE.partition(":")[0], tag="python")
-    made = SimpleNamespace(engine=engine, dns=free_port(), http=free_port())
+    made = SimpleNamespace(engine=engine, dns=free_port(), http=free_port(), https=free_port())
     settings = {
         "BASE": BASE,
         "DOCKER_HOST": engine.url,
@@ -56,6 +56,7 @@ def stack(engine: Engine, source: Path, tmp_path: Path) -> Iterator[SimpleNamesp
         "DEVDNS_SUBNET": str(list(engine.subnet.subnets(new_prefix=24))[60]),
         "DEVDNS_DNS_PORT": str(made.dns),
         "DEVDNS_HTTP_PORT": str(made.http),
+        "DEVDNS_HTTPS_PORT": str(made.https),
         "COMPOSE_PROJECT_NAME": "devdns",
     }
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **settings}
@@ -76,19 +77,24 @@ def _dig(port: int, name: str, *options: str) -> str:
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _curl(port: int, host: str) -> str:
-    asked = ["curl", "--silent", "--fail", "--max-time", "5", "--resolve", f"{host}:{port}:127.0.0.1"]
-    done = subprocess.run([*asked, f"http://{host}:{port}/"], capture_output=True, text=True, check=False)
+def _curl(port: int, host: str, *options: str, scheme: str = "http") -> str:
+    asked = ["curl", "--silent", "--fail", "--max-time", "5", "--resolve", f"{host}:{port}:127.0.0.1", *options]
+    done = subprocess.run([*asked, f"{scheme}://{host}:{port}/"], capture_output=True, text=True, check=False)
     return done.stdout
 
 
-def test_the_three_parts_serve_both_samples_by_name(stack: SimpleNamespace) -> None:
+def test_the_three_parts_serve_both_samples_by_name(stack: SimpleNamespace, tmp_path: Path) -> None:
     wait_until(lambda: _dig(stack.dns, "api.dev.test") == "127.0.0.1", 20, "the resolver's answer")
     wait_until(lambda: "python3" in _curl(stack.http, "api.dev.test"), 20, "api through the proxy")
     assert _dig(stack.dns, "web.dev.test", "+tcp") == "127.0.0.1"
     assert _dig(stack.dns, "_http._tcp.web.dev.test", "srv") == f"0 0 {stack.http} web.dev.test."
     assert "devdns" in _curl(stack.http, "web.dev.test")
     assert "devdns" in _curl(stack.http, "www.dev.test")
+
+    _, ca = stack.container("control").exec_run(["python3", "-c", "print(open('/run/devdns/ca.pem').read())"])
+    (tmp_path / "ca.pem").write_bytes(ca)
+    trusting = ("--cacert", str(tmp_path / "ca.pem"))
+    assert "python3" in _curl(stack.https, "api.dev.test", *trusting, scheme="https")
 
     for name in PARTS:
         _is_confined(stack.container(name).attrs, sees_docker=name == "control")

@@ -11,6 +11,9 @@ from devdns.cli.main import COMMANDS, cli, main
 from devdns.core.config import KEYS
 
 READING = {
+    "trust",
+    "untrust",
+    "env",
     "system status",
     "status",
     "routes",

@@ -1,0 +1,1 @@
+"""The table of routes as text for other programs. Pure: one file per format."""
