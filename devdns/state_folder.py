@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import pwd
 import socket
@@ -18,11 +19,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from devdns.core.errors import UsageRefused
+from devdns.core.plain_file import read_regular
 from devdns.listeners import bind_unix
 
 NOBODY = 65534
 LAST_ID = 2**32 - 2  # the last one means none
 LOCK, RECORD = "supervisor.lock", "supervisor.json"
+JOURNAL = "system.journal"
 SOCKETS = ("control", "snapshots", "leaves", "web")
 LOCK_BOUND = 0.2  # a command that looks whether one runs holds the lock for an instant
 MEND = "give another one with --state-dir DIR"
@@ -77,6 +80,17 @@ class StateFolder:
             with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
                 file.write(text)
             fresh.replace(RECORD)
+
+    def keeps_hosts(self) -> bool:
+        """Whether `devdns system install` put a block into the hosts file that root is to keep in step."""
+        if self.user is None:
+            return False
+        with self.acting():
+            try:
+                entries = json.loads(read_regular(Path(JOURNAL)))["entries"]
+                return any(each["step"]["type"] == "block" for each in entries)
+            except (OSError, ValueError, LookupError, TypeError, RecursionError):
+                return False
 
     def release(self) -> None:
         """Takes the sockets and the record away and lets the lock go."""

@@ -28,10 +28,12 @@ from devdns.core.errors import DevdnsError
 from devdns.doors import Doors, Named, role_of
 from devdns.handed import VARIABLES, handed
 from devdns.listeners import Listeners, Wanted, open_listeners, show
+from devdns.openssl import configured
 from devdns.raw_doors import DoorsRefused, RawDoors, places
 from devdns.state_folder import Held, StateFolder
 
 ROLES = {"resolver": ("dns",), "proxy": ("http", "https")}  # whose sockets a part is given
+ROOT = "hosts"  # the part that does not give up root: it writes a file of the system's
 GRACE = 10.0  # seconds for a child to drain before it is killed
 QUICK_DEATH = 1.0  # a child that lived shorter than this is restarted with a growing delay
 MAX_DELAY = 5.0
@@ -152,6 +154,8 @@ class Supervisor:
         http = self._listeners.spread(ROLES["proxy"], self._plan.workers)
         proxies = [Child(f"proxy-{number}", each) for number, each in enumerate(http, 1)]
         self._children = [Child("control", self._unix), Child("resolver", dns), *proxies]
+        if self._folder.keeps_hosts():
+            self._children.append(Child(ROOT, []))
         for child in self._children:
             self._start(child)
 
@@ -162,10 +166,12 @@ class Supervisor:
         known = {"DEVDNS_DOORS": json.dumps(self._raw.told())} if child.part == "control" else {}
         fds = [sock.fileno() for _, sock in sockets]
         named = ",".join(f"{name}={sock.fileno()}" for name, sock in sockets)
+        environ = {key: value for key, value in self._environ.items() if child.name != ROOT or key != "DEVDNS_RUN_AS"}
+        more = configured(self._environ) if child.part == "proxy" else {}
         with theirs:
             child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
                 [sys.executable, "-P", "-m", "devdns.process.child", child.part],
-                env={**self._environ, **known, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
+                env={**environ, **known, **more, "DEVDNS_SOCKETS": named, "DEVDNS_SUPERVISOR": str(theirs.fileno())},
                 pass_fds=[*fds, theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # a Ctrl-C in the terminal is ours to turn into an orderly stop

@@ -22,12 +22,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Contender(Struct):
-    """One proxy under load: its port and the process whose CPU time counts."""
+    """One proxy under load: its port and the process whose CPU time counts. `secure` is its port for TLS, 0 where it has none."""
 
     name: str
     version: str
     port: int
     pid: int
+    secure: int = 0
 
     def cpu(self) -> float:
         """Seconds of user and system time of the process and its children (nginx's worker is one)."""
@@ -91,9 +92,10 @@ def version_of(*command: str) -> str:
 
 def contenders(stack: ExitStack, folder: Path, service: int, core: int, routes: int) -> list[Contender]:
     """Starts all of them before `service`: ours first, ours again with `routes` (0: not), nginx, and what else is in PATH."""
-    every = [_ours(stack, core, service, 1)]
+    http_peers.certify(folder)
+    every = [_ours(stack, folder, core, service, 1)]
     if routes:
-        every.append(_ours(stack, core, service, routes))
+        every.append(_ours(stack, folder, core, service, routes))
     for peer in http_peers.PEERS:
         if shutil.which(peer.program) is None:
             continue
@@ -101,15 +103,22 @@ def contenders(stack: ExitStack, folder: Path, service: int, core: int, routes: 
         place = folder / peer.name
         place.mkdir()
         place.chmod(0o755)  # nginx's worker is another user when it is started as root
-        command = peer.write(place, port, service)
+        secure = free_port() if peer.secure else 0
+        command = peer.write(place, port, service, secure)
         pid = stack.enter_context(started(core, port, *command))
-        every.append(Contender(peer.name, version_of(peer.program, *peer.version), port, pid))
+        every.append(Contender(peer.name, version_of(peer.program, *peer.version), port, pid, secure))
     return every
 
 
-def _ours(stack: ExitStack, core: int, service: int, routes: int) -> Contender:
-    port = free_port()
-    command = (sys.executable, "-m", "devdns_bench.http_service", "proxy", str(port), str(service), str(routes))
+def _ours(stack: ExitStack, folder: Path, core: int, service: int, routes: int) -> Contender:
+    port, secure = free_port(), free_port()
+    command = (
+        sys.executable,
+        "-m",
+        "devdns_bench.http_service",
+        "proxy",
+        *map(str, (port, service, routes, secure, folder)),
+    )
     pid = stack.enter_context(started(core, port, *command))
     name = "devdns" if routes == 1 else f"devdns-{routes}"
-    return Contender(name, f"python {sys.version.split()[0]}, {routes} routes", port, pid)
+    return Contender(name, f"python {sys.version.split()[0]}, {routes} routes", port, pid, secure)

@@ -46,6 +46,7 @@ def compared(mode: Mode, arguments: argparse.Namespace) -> dict[str, tuple[Conte
         folder.chmod(0o755)  # nginx's worker is another user when it is started as root
         behind = service(stack, folder, arguments.load_core, mode)
         every = contenders(stack, folder, behind, arguments.proxy_core, arguments.routes)
+        every = [each for each in every if each.secure or not mode.tls]
         readings: dict[str, tuple[Contender, list[Reading]]] = {each.name: (each, []) for each in every}
         for _ in range(arguments.repeats):
             for contender, told in readings.values():
@@ -91,9 +92,9 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Measures, or says what is missing."""
     arguments = options()
-    missing = [tool for tool in ("wrk", "nginx", "taskset") if shutil.which(tool) is None]
+    missing = [tool for tool in ("wrk", "nginx", "taskset", "openssl") if shutil.which(tool) is None]
     if missing:
-        raise SystemExit(f"missing: {', '.join(missing)} - apt-get install wrk nginx-light util-linux")
+        raise SystemExit(f"missing: {', '.join(missing)} - apt-get install wrk nginx-light util-linux openssl")
     for peer in http_peers.PEERS:
         if shutil.which(peer.program) is None:
             sys.stdout.write(f"{peer.name} is not in PATH and takes no part\n")

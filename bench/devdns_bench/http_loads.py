@@ -22,7 +22,7 @@ request = function() n = n + 1; return wrk.format(nil, nil, {["X-Trace"] = tostr
 class Mode(Struct, frozen=True):
     """A load. `tool` is wrk or a load of `http_clients`; `size` the bytes of a body or message; `rate` requests a second.
 
-    `unit` is what the cost is of, `files` that nginx is the service, with one file of `size` bytes.
+    `unit` is what the cost is of, `files` that nginx is the service, with one file of `size` bytes. `tls`: to the listeners for TLS; wrk resumes no session.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Mode(Struct, frozen=True):
     files: bool = True
     fresh_header: bool = False
     new_connections: bool = False
+    tls: bool = False
 
 
 GIB = 1 << 30
@@ -40,6 +41,8 @@ MODES = (
     Mode("plain"),
     Mode("fresh-header", fresh_header=True),
     Mode("new-connections", new_connections=True),
+    Mode("https", tls=True),
+    Mode("handshakes", tls=True, new_connections=True),
     Mode("body", size=100_000),
     Mode("download", tool="download", unit="MB", size=GIB, files=False),
     Mode("upload", tool="upload", unit="MB", size=GIB, files=False),
@@ -81,12 +84,16 @@ def _wrk(contender: Contender, mode: Mode, settings: Settings, folder: Path) -> 
     script = folder / "fresh.lua"
     script.write_text(FRESH)
     command = ["wrk", "-t1", f"-c{settings.connections}", f"-d{settings.seconds}s", *headers]
-    command += [*(["-s", str(script)] if mode.fresh_header else []), f"http://127.0.0.1:{contender.port}/"]
+    command += [*(["-s", str(script)] if mode.fresh_header else []), _url(contender, mode)]
     out = _run(contender, settings.core, command)
     found = re.search(r"(\d+) requests in ", out)
     if not found or "Non-2xx" in out or "Socket errors" in out:
         raise SystemExit(f"{contender.name}: the load did not go through:\n{out}")
     return {"units": float(found[1]), "seconds": settings.seconds}
+
+
+def _url(contender: Contender, mode: Mode) -> str:
+    return f"https://127.0.0.1:{contender.secure}/" if mode.tls else f"http://127.0.0.1:{contender.port}/"
 
 
 def _client(contender: Contender, mode: Mode, settings: Settings) -> dict[str, float]:

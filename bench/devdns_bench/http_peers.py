@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,9 @@ NGINX = (
     + """
   map $http_upgrade $hop {{ default upgrade; '' ''; }}
   upstream service {{ server 127.0.0.1:{service}; keepalive 64; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{port}; server_name {host}; client_max_body_size 0; location / {{
+  server {{ listen 127.0.0.1:{port}; listen 127.0.0.1:{secure} ssl; server_name {host}; client_max_body_size 0;
+    ssl_certificate {folder}/../cert.pem; ssl_certificate_key {folder}/../key.pem; ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ecdh_curve X25519:prime256v1:secp384r1; location / {{
     proxy_request_buffering off; proxy_max_temp_file_size 0;
     proxy_pass http://service; proxy_http_version 1.1; proxy_set_header Connection $hop; proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Host $http_host;
@@ -87,31 +90,41 @@ http://{host}:{port} {{
 
 
 class Peer(Struct, frozen=True):
-    """A program, the arguments that make it say its version, and what writes its configuration and returns its command."""
+    """A program, the arguments that make it say its version, and what writes its configuration and returns its command.
+
+    `secure`: it takes part where clients speak TLS.
+    """
 
     name: str
     program: str
     version: tuple[str, ...]
-    write: Callable[[Path, int, int], tuple[str, ...]]
+    write: Callable[[Path, int, int, int], tuple[str, ...]]
+    secure: bool = False
 
 
-def _written(template: str, folder: Path, name: str, port: int, service: int) -> str:
-    file = folder / name
-    file.write_text(template.format(folder=folder, port=port, service=service, host=HOST))
+def certify(folder: Path) -> None:
+    """The certificate that all show to clients of TLS: `cert.pem` and `key.pem`, of the kind that control makes."""
+    what = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={HOST}", "-days", "2")
+    where = ("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"))
+    subprocess.run(("openssl", "req", "-x509", *what, *where), check=True, capture_output=True)  # noqa: S603, S607 # our own command line
+
+
+def _written(template: str, file: Path, port: int, service: int, secure: int = 0) -> str:
+    file.write_text(template.format(folder=file.parent, port=port, service=service, host=HOST, secure=secure))
     return str(file)
 
 
-def _nginx(folder: Path, port: int, service: int) -> tuple[str, ...]:
-    return ("nginx", "-c", _written(NGINX, folder, "nginx.conf", port, service))
+def _nginx(folder: Path, port: int, service: int, secure: int) -> tuple[str, ...]:
+    return ("nginx", "-c", _written(NGINX, folder / "nginx.conf", port, service, secure))
 
 
-def _envoy(folder: Path, port: int, service: int) -> tuple[str, ...]:
-    config = _written(ENVOY, folder, "envoy.yaml", port, service)
+def _envoy(folder: Path, port: int, service: int, _: int) -> tuple[str, ...]:
+    config = _written(ENVOY, folder / "envoy.yaml", port, service)
     return ("envoy", "-c", config, "--concurrency", "1", "--log-level", "error", "--use-dynamic-base-id")
 
 
-def _traefik(folder: Path, port: int, service: int) -> tuple[str, ...]:
-    routes = _written(TRAEFIK, folder, "routes.yaml", port, service)
+def _traefik(folder: Path, port: int, service: int, _: int) -> tuple[str, ...]:
+    routes = _written(TRAEFIK, folder / "routes.yaml", port, service)
     entry = f"--entrypoints.web.address=127.0.0.1:{port}"
     return (
         "traefik",
@@ -122,12 +135,12 @@ def _traefik(folder: Path, port: int, service: int) -> tuple[str, ...]:
     )
 
 
-def _caddy(folder: Path, port: int, service: int) -> tuple[str, ...]:
-    return ("caddy", "run", "--config", _written(CADDY, folder, "Caddyfile", port, service), "--adapter", "caddyfile")
+def _caddy(folder: Path, port: int, service: int, _: int) -> tuple[str, ...]:
+    return ("caddy", "run", "--config", _written(CADDY, folder / "Caddyfile", port, service), "--adapter", "caddyfile")
 
 
 PEERS = (
-    Peer("nginx", "nginx", ("-v",), _nginx),
+    Peer("nginx", "nginx", ("-v",), _nginx, secure=True),
     Peer("envoy", "envoy", ("--version",), _envoy),
     Peer("traefik", "traefik", ("version",), _traefik),
     Peer("caddy", "caddy", ("version",), _caddy),

@@ -1,6 +1,6 @@
 """Child processes of `http_cost`: our proxy alone, and the service behind all proxies where nginx cannot be it.
 
-`python -m devdns_bench.http_service proxy PORT SERVICE ROUTES | streams PORT`
+`python -m devdns_bench.http_service proxy PORT SERVICE ROUTES SECURE FOLDER | streams PORT`
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import socket
 import sys
 from base64 import b64encode
 from hashlib import sha1
+from math import inf
+from pathlib import Path
 
 import uvloop
 
 from devdns.core.config import Config
 from devdns.core.frames import Hello, TableView
+from devdns.core.leaves import Leaf, Leaves
 from devdns.core.routes import Route, RouteTable, parse_target
 from devdns_bench.http_request import HOST
 from devdns_proxy.server import Proxy
@@ -93,21 +96,27 @@ async def streams(port: int) -> None:
     await server.serve_forever()
 
 
-async def proxy(port: int, service: int, routes: int) -> None:
-    """Runs our proxy alone for ever, with `routes` routes."""
+async def proxy(port: int, service: int, routes: int, secure: int, folder: Path) -> None:
+    """Runs our proxy alone for ever, with `routes` routes; at `secure` it shows the certificate in `folder`."""
     target = (parse_target(service),)
     names = [HOST, *(f"s{number}.p{number % 97}.dev.test" for number in range(1, routes))]
     table = RouteTable([Route(host=name, targets=target, source="manual") for name in names])
     running = Proxy(TableView(Hello(1, "bench", Config()), table), "web.sock")
     await running.start([socket.create_server(("127.0.0.1", port))])
+    cert, key = (folder.joinpath(name).read_text() for name in ("cert.pem", "key.pem"))
+    running.context.wardrobe.take(Leaves((Leaf((HOST,), cert, key, inf),)))
+    await running.open([socket.create_server(("127.0.0.1", secure))], secure=True)
     await asyncio.Event().wait()
 
 
 def main() -> None:
     """Runs what the arguments name."""
-    what, *numbers = sys.argv[1:]
-    port, *others = map(int, numbers)
-    uvloop.run(streams(port) if what == "streams" else proxy(port, *others))
+    what, port, *more = sys.argv[1:]
+    if what == "streams":
+        uvloop.run(streams(int(port)))
+        return
+    service, routes, secure = map(int, more[:3])
+    uvloop.run(proxy(int(port), service, routes, secure, Path(more[3])))
 
 
 if __name__ == "__main__":

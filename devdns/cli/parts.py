@@ -14,6 +14,7 @@ from devdns.cli.launch import PYTHON
 from devdns.cli.options import common, option
 from devdns.cli.settings import find_config, read_settings
 from devdns.core.errors import UsageRefused
+from devdns.openssl import configured
 
 SCHEME = "unix://"
 
@@ -81,4 +82,5 @@ def _become(name: str, config: Path | None, flags: dict[str, str | None], variab
     settings, _ = read_settings(path, environ)
     environ |= variables | {"DEVDNS_STANDALONE": "true", "DEVDNS_SETTINGS": msgspec.json.encode(settings).decode()}
     environ |= {"DEVDNS_CONFIG": str(path)} if path else {}
+    environ |= configured(environ) if name == "proxy" else {}
     os.execve(PYTHON[0], (*PYTHON, "devdns.process.child", name), environ)  # noqa: S606 - no shell is wanted

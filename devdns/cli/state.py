@@ -23,7 +23,7 @@ LOG = Path("log", "devdns.log")
 INSTALLED = "installed.json"
 MAY_BE_INSTALLED = ("DEVDNS_DNS", "DEVDNS_DNS_FORWARD")
 #: What other commands put there before the first `devdns up`.
-EARLY = ("system.journal", ".system.journal.new", "trust.journal", ".trust.journal.new", INSTALLED)
+EARLY = (LOG.parts[0], LOCK, "system.journal", INSTALLED)
 PRIVATE = 0o700
 MEND = "give another one with --state-dir DIR"
 
@@ -74,9 +74,12 @@ def prepare(path: Path) -> None:
 def _check_ours(path: Path) -> None:
     """Raises `UsageRefused` for a folder with other things in it: it would be closed to others, and root's be given away.
 
-    Another `devdns up` may be at work in it: that makes the log first, then the lock, then the rest.
+    Another `devdns up` may be at work in it: that makes the log first, then the lock, then the rest. `.NAME.` is how the
+    new text of a file begins that a run was killed in writing.
     """
-    if any(each.name not in (LOG.parts[0], LOCK, *EARLY) for each in path.iterdir()) and not (path / LOCK).exists():
+    unfinished = tuple(f".{name}." for name in EARLY)
+    strange = [each for each in path.iterdir() if each.name not in EARLY and not each.name.startswith(unfinished)]
+    if strange and not (path / LOCK).exists():
         raise UsageRefused(f"state folder {str(path)!r} holds other things", "give an empty one with --state-dir DIR")
 
 

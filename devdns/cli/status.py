@@ -12,6 +12,7 @@ from devdns.cli.client import Body, Client
 from devdns.cli.options import common, json_option
 from devdns.cli.show import Row, address_text, closed_lines, print_json
 from devdns.cli.status_tls import tls_lines
+from devdns.cli.status_trust import trust_lines
 from devdns.cli.text import clean, duration, say, state_look, style, table
 
 
@@ -24,11 +25,11 @@ def status(*, state_dir: Path, config: Path | None, as_json: bool) -> int:  # no
     if as_json:
         print_json(body)
     else:
-        say(*_lines(body))
+        say(*_lines(body, state_dir))
     return 1 if body.get("problems") else 0
 
 
-def _lines(body: Body) -> list[str]:
+def _lines(body: Body, state_dir: Path) -> list[str]:
     paint = style(sys.stdout)
     problems = [clean(each) for each in body.get("problems", ())]
     verdict = paint("not well", "red", "bold") if problems else paint("running", "green", "bold")
@@ -44,6 +45,7 @@ def _lines(body: Body) -> list[str]:
         ),
         f"network {_network(body['network'])}",
         *tls_lines(body.get("tls")),
+        *(trust_lines(state_dir) if body.get("tls") else ()),
         *_block(("PROCESS", "PID", "MEMORY", "RESTARTS", "STATE"), [_process(each) for each in body["processes"]], 4),
         *_block(("SOURCE", "ROUTES", "STATE"), [_source(each) for each in body["sources"]], 2),
         *(chaos_line(each) for each in body["chaos"]),

@@ -23,7 +23,7 @@ from devdns.system import facts, report, resolvers, services
 from devdns.system.carry import Carrier, ForeignChange
 from devdns.system.journal import Journal
 from devdns.system.machine import Machine
-from devdns.system.steps import Plan, Step, is_ours, needs_root, refuse_strange
+from devdns.system.steps import Enable, Load, Plan, Step, is_ours, needs_root, refuse_strange
 
 JOURNAL = "system.journal"
 
@@ -46,7 +46,7 @@ def system() -> None:
     default="auto",
     help="Which program answers this machine's names.  [default: as found]",
 )
-@option("--ports", type=click.Choice(services.PORTS), default="units", help="How ports below 1024 are had.")
+@option("--ports", type=click.Choice(services.WAYS), default="units", help="How ports below 1024 are had.")
 @option(
     "--service",
     type=click.Choice(services.SERVICES),
@@ -120,8 +120,18 @@ def _plan(state_dir: Path, config: Path | None, resolver: str, ports: str, servi
     kind = resolvers.kind_of(machine) if resolver == "auto" else resolver
     listen = settings.dns.listen[0] if settings.dns.listen else None
     wish = resolvers.Wish(settings.zones, listen, known_names(state_dir) if kind == "hosts" else ())
-    found = services.plan(service, ports, resolvers.address(kind, wish), machine, person)
-    return resolvers.plan(kind, wish, machine, person) + found
+    wanted = services.Ports(resolvers.address(kind, wish), settings.https.listen != (), ports)
+    found = services.plan(service, wanted, machine, person)
+    return resolvers.plan(kind, wish, machine, person) + found + _beside_running(state_dir, found)
+
+
+def _beside_running(state_dir: Path, services_plan: Plan) -> Plan:
+    """What a devdns that runs already means for a plan; raises `UsageRefused` where it is in the way of a service."""
+    if not state.is_running(state_dir):
+        return Plan()
+    if any(isinstance(step, Enable | Load) for step in services_plan.steps):
+        raise UsageRefused("devdns runs, and the service would be a second one", "devdns down, or --service off")
+    return Plan(notes=("devdns runs: devdns down and up let it listen where it is asked then",))
 
 
 def _holder() -> str:

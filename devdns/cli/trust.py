@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -45,11 +46,21 @@ def trust(*, state_dir: Path, config: Path | None, dry_run: bool, yes: bool, as_
         failures = _carry_out(here, plan, old)
         plan = _wishes(here, certificate)
     if as_json:
-        rows = [store_row(wish, failures.get(wish.step.key, "")) for wish in plan]
-        print_json({"version": VERSION, "ca": {"file": str(state_dir / CA), "sha256": certificate.fingerprint}, "dry_run": dry_run, "stores": rows})  # fmt: skip
+        print_json(_body(state_dir, certificate, plan, failures) | {"dry_run": dry_run})
     elif not dry_run:
         say(*trust_lines(plan, failures))
     return 0 if dry_run or all(wish.trust.answer == "trusted" for wish in plan) else 1
+
+
+def _body(
+    state_dir: Path, certificate: Certificate, plan: tuple[Wish, ...], failures: dict[str, str]
+) -> dict[str, Any]:
+    """The answer in JSON."""
+    return {
+        "version": VERSION,
+        "ca": {"file": str(state_dir / CA), "sha256": certificate.fingerprint},
+        "stores": [store_row(wish, failures.get(wish.step.key, "")) for wish in plan],
+    }
 
 
 def _wishes(here: Machine, certificate: Certificate) -> tuple[Wish, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devdns.state_folder import User, sudo_caller
+from devdns.state_folder import NOBODY, User, sudo_caller
 from devdns.system.trust_find import found, program
 from devdns.system.trust_hands import TrustHands
 from devdns.system.trust_steps import Anchor, Means, hindrance
@@ -45,7 +45,10 @@ def machine(state_dir: Path, command: str, environ: Mapping[str, str]) -> Machin
 
 
 def _user(state_dir: Path, environ: Mapping[str, str]) -> User | None:
-    """Whose home is meant, where root does it: who called sudo, else the owner of the state folder; None is root's own."""
+    """Whose home is meant, where root does it: who called sudo, else the owner of the state folder; None is root's own.
+
+    A folder that `up` made as root belongs to nobody, who has no browsers.
+    """
     if os.geteuid() != 0:
         return None
     if caller := sudo_caller(environ):
@@ -55,7 +58,7 @@ def _user(state_dir: Path, environ: Mapping[str, str]) -> User | None:
         pwd.getpwuid(owner.st_uid)
     except (OSError, KeyError):
         return None
-    return (owner.st_uid, owner.st_gid) if owner.st_uid else None
+    return (owner.st_uid, owner.st_gid) if owner.st_uid not in (0, NOBODY) else None
 
 
 def _called() -> list[str]:

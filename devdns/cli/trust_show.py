@@ -31,6 +31,8 @@ def plan_lines(plan: Iterable[Wish], old: Sequence[Entry[Anchor]]) -> list[str]:
         store = wish.trust.store
         if wish.open:
             said += [clean(store.label), *_commands(lines(wish.step, present=store.present))]
+        elif wish.hindrance:
+            said.append(clean(f"{store.label}: {wish.hindrance} - {wish.mend}"))
     return said
 
 
@@ -71,7 +73,9 @@ def removal_lines(entries: Iterable[Entry[Anchor]], hindered: Mapping[str, str])
     """What is to be taken back."""
     said: list[str] = []
     for entry in entries:
-        if entry.step.key not in hindered:
+        if why := hindered.get(entry.step.key):
+            said.append(clean(f"{entry.step.store.label}: {why}"))
+        else:
             said += [clean(entry.step.store.label), *_commands(taking(entry.step))]
     return said
 

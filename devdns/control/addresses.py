@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Container
+from collections.abc import Callable, Container
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -36,22 +36,29 @@ class _Kept(Struct):
 
 
 class Addresses:
-    """The addresses of `network` that were given. A disk that fails costs the memory, not the names."""
+    """The addresses of `network` that were given; `save` writes them down. A disk that fails costs the memory, not the names."""
 
     def __init__(self, path: Path = NAME, network: IPv4Network = NETWORK) -> None:
         self._path = path
         self._network = network
         self._given: dict[str, str] | None = None
         self._taken: set[str] = set()
+        self._unsaved = False
 
-    def of(self, host: str, in_use: Container[str] = ()) -> str:
-        """The address of a canonical host, given now where it has none. `in_use` are the hosts that keep theirs whatever comes."""
+    def of(self, host: str, in_use: Callable[[], Container[str]] = tuple) -> str:
+        """The address of a canonical host, given now where it has none. `in_use` tells the hosts that keep theirs whatever comes."""
         given = self._load()
         if host not in given:
-            given[host] = self._free(host) or self._taken_back(given, in_use)
+            given[host] = self._free(host) or self._taken_back(given, in_use())
             self._taken.add(given[host])
-            self._write(given)
+            self._unsaved = True
         return given[host]
+
+    def save(self) -> None:
+        """Writes down what was given since the last time."""
+        if self._unsaved:
+            self._unsaved = False
+            self._write(self._load())
 
     def _free(self, host: str) -> str:
         """The address that the name hashes to, or the next free one; empty when all are given. The first and last are nobody's."""
@@ -76,6 +83,9 @@ class Addresses:
 
     def _read(self) -> dict[str, str]:
         """What the file holds that can be true: addresses of the network, each of one name."""
+        with suppress(OSError):  # what a writer that was killed left behind
+            for rest in self._path.parent.glob(f"{self._path.name}.*.tmp"):
+                rest.unlink()
         try:
             kept = msgspec.json.decode(read_regular(self._path, MAX_SIZE), type=_Kept)
         except FileNotFoundError:

@@ -111,11 +111,17 @@ class Desk:
                 self._asked.pop(next(iter(self._asked)))
         return kept.leaf
 
-    def renew(self) -> list[Leaf]:
-        """Those that were due, signed anew; one of a name only asked for is forgotten instead."""
+    def renew(self, hosts: Iterable[str] = ()) -> list[Leaf]:
+        """Those that were due, signed anew; one that only was asked for, or is for none of `hosts` any more, is forgotten instead."""
         now = self._now()
         self._asked = {names: kept for names, kept in self._asked.items() if kept.due > now}
         due = [names for names, kept in self._known.items() if kept.due <= now]
+        needed = (
+            {self._lacking(names_of_route(host, self._zones)) for host in (*self._zones.names, *hosts)} if due else ()
+        )
+        for names in [each for each in due if each not in needed]:
+            del self._known[names]
+        due = [names for names in due if names in needed]
         for names in due:
             self._known[names] = self._sign(names)
             self.counts.renewed += 1

@@ -160,10 +160,13 @@ def _unknown(
     mends = [each.hint for _, each in refusals if each.hint]
     hint = mends[0] if mends else f"devdns add {short} PORT   (or the label dev.route={short} on its container)"
     elsewhere = [route.name for route in table.at(question.host)]
-    lines = [f"{question.host} resolves, but no route has this name"]
+    place = f"{question.host}:{question.port}" if question.port else question.host
+    lines = [f"{place} is no place of raw TCP" if question.port else f"{place} resolves, but no route has this name"]
     if elsewhere:
         lines = [f"{question.host} has routes, but none for the path {question.path}: {', '.join(elsewhere)}"]
     lines += [*_spelling_lines(question), *_refusal_lines(refusals)]
+    if table.raw(question.host):
+        lines.append(f"raw TCP under this name: {', '.join(each.name for each in table.raw(question.host))}")
     near = near_name(question.host, zone, table)
     if near and not elsewhere:
         lines.append(f"a near name that exists: {near}")
@@ -218,7 +221,7 @@ def _hint(verdict: str, route: Route, zones: Zones, checks: tuple[Check, ...]) -
         return ""
     start = next((each.mend for each in checks if each.mend), "start the service")
     if route.source == "manual":
-        name = route.host.removesuffix("." + zones.first) + route.prefix
+        name = route.name.replace("." + zones.first, "", 1)
         return f"{start}, or mend it with devdns add {shlex.quote(name)} TARGET"
     return f"{start}, or mend its target at {whence(route.source, route.origin)}"
 

@@ -88,7 +88,7 @@ class LeafServer:
             await asyncio.sleep(max(AGAIN, pause, self.desk.wait()))
             pause = BROKEN
             with _told("leaves not renewed"):
-                self.push(self.desk.renew())
+                self.push(self.desk.renew(self._hosts()))
                 pause = 0.0
 
     async def _watch(self) -> None:

@@ -73,7 +73,7 @@ async def _greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, w
 
 async def _ask_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Asked) -> int:
     """The status of the answer, 0 where there is none."""
-    scheme = "http" if asked.target.scheme == "h2c" else asked.target.scheme
+    scheme = "http" if asked.target.scheme == "h2c" else "https"
     writer.write(http2.GREETING + http2.get(asked.path, asked.host, scheme))
     while True:
         said, payload = await _heard(reader)
@@ -103,7 +103,7 @@ def _status(line: bytes) -> int:
 
 async def _connect(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection; raises OSError. A name is resolved first, and no forbidden address of it is asked."""
-    context = _trusting if target.scheme == "https" else None
+    context = _trusting if target.scheme in ("https", "tls") else None
     name = target.host if context else None
     if target.path:
         return await asyncio.open_unix_connection(target.path, limit=MOST_HEAD, ssl=context, server_hostname=name)

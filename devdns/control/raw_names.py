@@ -44,7 +44,9 @@ class RawNames:
             before, self._wanted[source] = self._wanted.get(source), wanted
             if before != wanted:
                 self._send_soon()
-        return tuple(self._placed(route) if route.port else route for route in routes) if wanted else routes
+        placed = tuple(self._placed(route) if route.port else route for route in routes) if wanted else routes
+        self._addresses.save()
+        return placed
 
     def _placed(self, route: Route) -> Route:
         if self.ask is None:
@@ -57,7 +59,7 @@ class RawNames:
         return replace(route, state=State.STARTING, reason=OPENING) if route.state is State.LIVE else route
 
     def _place(self, host: str, port: int) -> Place:
-        return self._addresses.of(host, self._hosts()), port
+        return self._addresses.of(host, self._hosts), port
 
     def _hosts(self) -> frozenset[str]:
         return frozenset(host for wanted in self._wanted.values() for host, _ in wanted)

@@ -19,7 +19,7 @@ from devdns.core.errors import TargetRefused
 from devdns.core.names import Claim, canonical
 
 SHARDS = 256
-SCHEMES = ("http", "https", "h2c")
+SCHEMES = ("http", "https", "h2c", "tls")
 #: The scheme of targets of raw TCP names: bytes are passed on as they come.
 RAW = "tcp"
 TARGET = re.compile(
@@ -28,7 +28,7 @@ TARGET = re.compile(
 NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 BROADCAST = IPv4Address("255.255.255.255")
 NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80}
+DEFAULT_PORTS = {"http": 80, "https": 443, "h2c": 80, "tls": 443}
 
 
 class State(StrEnum):
@@ -66,7 +66,7 @@ class Target(Struct, frozen=True, gc=False, order=True):
 
 
 def parse_target(text: str | int, scheme: str | None = None) -> Target:
-    """`5173`, `host:port`, `http(s)|h2c://host:port`, `unix:/path`; raises `TargetRefused`. A bare port is 127.0.0.1's."""
+    """`5173`, `host:port`, `http(s)|h2c|tls://host:port`, `unix:/path`; raises `TargetRefused`. A bare port is 127.0.0.1's."""
     raw = str(text).strip()
     if raw.startswith("unix:"):
         path = raw.removeprefix("unix:")
@@ -90,7 +90,8 @@ def parse_target(text: str | int, scheme: str | None = None) -> Target:
     if not 0 < port < 65536:
         raise TargetRefused(f"target {str(text)!r}: port {port} is not between 1 and 65535")
     if named not in SCHEMES and not named == scheme == RAW:
-        raise TargetRefused(f"target {str(text)!r}: scheme {named!r} is not one of {', '.join(SCHEMES)}")
+        hint = "write it below tcp:, or give devdns add its --tcp PORT" if named == RAW else ""
+        raise TargetRefused(f"target {str(text)!r}: scheme {named!r} is not one of {', '.join(SCHEMES)}", hint)
     return Target(_target_host(found["host"] or "127.0.0.1", str(text)), port, named)
 
 

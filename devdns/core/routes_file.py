@@ -185,6 +185,9 @@ def claims(lines: Iterable[RouteLine], zones: Zones, problems: Problems) -> dict
         except NameRefused as error:
             problems.add(line.line, at, error)
             continue
+        if claim.prefix and any(target.scheme == "tls" for target in line.targets):
+            problems.add(line.line, at, f"a tls target takes whole connections, not those for {claim.prefix} alone")
+            continue
         first = found.setdefault(claim, line)
         if first is not line:
             problems.add(line.line, at, f"claims {claim} as line {first.line} does ({below('', first.name)})")
@@ -193,7 +196,7 @@ def claims(lines: Iterable[RouteLine], zones: Zones, problems: Problems) -> dict
 
 def schema() -> Schema:
     """The JSON Schema of the `routes` mapping."""
-    return _schema("port, host:port, http(s)|h2c://host:port, or unix:/path", HTTP)
+    return _schema("port, host:port, http(s)|h2c|tls://host:port, or unix:/path", HTTP)
 
 
 def raw_schema() -> Schema:

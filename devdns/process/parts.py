@@ -18,8 +18,9 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import msgspec
+import structlog
 
-from devdns.core.errors import UsageRefused
+from devdns.core.errors import DevdnsError, UsageRefused
 from devdns.core.figures import Family
 from devdns.core.frames import Figures, TableView
 from devdns.core.settings import Config
@@ -43,6 +44,8 @@ CODECS = (
 LATE_MODULES = ("concurrent.futures.thread", "linecache", "tokenize")
 #: The same for what watchfiles builds upon.
 WATCH_MODULES = ("anyio.abc", "anyio.lowlevel", "anyio.streams.memory", "anyio.to_thread", "anyio._backends._asyncio")
+HOSTS_EVERY = 0.5
+log = structlog.get_logger()
 DRAIN = 8.0  # seconds for requests in flight; the supervisor's own bound is longer
 
 
@@ -230,10 +233,48 @@ class ProxyPart(Follower):
         await self.unfollow()
 
 
+class HostsPart(Indoors):
+    """Keeps the block of `devdns system install --resolver hosts` in step. It alone stays root, reads no network, and writes one file."""
+
+    groups: tuple[int, ...] | None = None
+
+    def __init__(self, environ: Mapping[str, str], _: Inherited) -> None:
+        from devdns.system.follow import keep_in_step  # noqa: PLC0415 - each process imports its own part only
+        from devdns.system.resolvers import owner  # noqa: PLC0415 - as above
+
+        self._view = TableView()
+        self._link = Link(self._view, environ.get("DEVDNS_SNAPSHOTS", "snapshots.sock"))
+        self._keep = partial(keep_in_step, owner(environ["DEVDNS_STATE_DIR"]))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._link.run()), asyncio.create_task(self._follow())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+    async def _follow(self) -> None:
+        """Looks at the table every half second; a burst of changes is then one."""
+        await self._link.ready.wait()
+        written = None
+        while True:
+            names = frozenset(self._view.table.hosts())
+            if names != written:
+                try:
+                    await asyncio.to_thread(self._keep, names)
+                except (OSError, DevdnsError) as error:
+                    log.warning("the hosts file is not in step", error=str(error))
+                written = names
+            await asyncio.sleep(HOSTS_EVERY)
+
+
 PARTS: dict[str, Callable[[Mapping[str, str], Inherited], Part]] = {
     "control": ControlPart,
     "resolver": ResolverPart,
     "proxy": ProxyPart,
+    "hosts": HostsPart,
 }
 
 

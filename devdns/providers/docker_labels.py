@@ -94,7 +94,12 @@ LABELS = {
         Label("interval", TIMEOUT, "10s", "how often that path is asked while the service is well"),
         Label("strip", SWITCH, "true", "the path prefix is taken off before the request goes on"),
         Label("host", HOST_FIELD, "localhost:8000", "the Host that the service sees; unchanged without it"),
-        Label("scheme", SCHEME, "http", "how the service is spoken to: http, https or h2c"),
+        Label(
+            "scheme",
+            SCHEME,
+            "http",
+            "how the service is spoken to: http, https, h2c (HTTP/2 in the clear, as gRPC), or tls: it speaks TLS with its clients itself",
+        ),
         Label(
             "verify",
             SWITCH,

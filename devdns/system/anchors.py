@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from devdns.core.errors import DevdnsError
 from devdns.core.plain_file import read_regular
 from devdns.system.certificate import MOST_BYTES, in_pem
 from devdns.system.journal import digest
-from devdns.system.programs import run
+from devdns.system.programs import alone, run
 from devdns.system.trust_steps import Anchor, anchor_path
 from devdns.system.trust_stores import DEBIAN, FOLDERS
 
@@ -23,25 +22,27 @@ CONFIGURATION = Path("/etc/ca-certificates.conf")
 def place_anchor(step: Anchor) -> None:
     """Writes the file, whole or not at all, and lets the system read it; raises `DevdnsError`."""
     path = Path(anchor_path(step))
-    if held(step) not in ("", step.certificate.fingerprint):
-        raise DevdnsError(f"{path} is there and holds something else", "move it away")
-    try:
-        _write(path, step.certificate.pem)
-    except OSError as error:
-        raise DevdnsError(f"{path} cannot be written: {error.strerror}") from None
-    _renew(step)
+    with alone(path.parent) as lock:
+        if held(step) not in ("", step.certificate.fingerprint):
+            raise DevdnsError(f"{path} is there and holds something else", "move it away")
+        try:
+            _write(path, step.certificate.pem)
+        except OSError as error:
+            raise DevdnsError(f"{path} cannot be written: {error.strerror}") from None
+        run((FOLDERS[step.kind].program,), lock=lock)
 
 
 def remove_anchor(step: Anchor) -> None:
     """Removes the file where it is ours, and everything the system made of it."""
     path = Path(anchor_path(step))
-    if held(step) not in ("", step.certificate.fingerprint):
-        return
-    path.unlink(missing_ok=True)
-    if step.kind == DEBIAN:
-        _renew_without(path)
-    else:
-        _renew(step)
+    with alone(path.parent) as lock:
+        if held(step) not in ("", step.certificate.fingerprint):
+            return
+        path.unlink(missing_ok=True)
+        if step.kind == DEBIAN:
+            _renew_without(path, lock)
+        else:
+            run((FOLDERS[step.kind].program,), lock=lock)
 
 
 def held(step: Anchor) -> str:
@@ -67,11 +68,7 @@ def _write(path: Path, text: bytes) -> None:
     fresh.replace(path)
 
 
-def _renew(step: Anchor, options: Sequence[str] = ()) -> None:
-    run((FOLDERS[step.kind].program, *options))
-
-
-def _renew_without(path: Path) -> None:
+def _renew_without(path: Path, lock: int) -> None:
     """Debian's program forgets a removed file's links, and tells its hooks (Java's store), only for what its list disowns.
 
     So it is given a copy of that list with our file disowned; the links it made for it go by hand if it was ended between.
@@ -81,7 +78,7 @@ def _renew_without(path: Path) -> None:
             copy.write(CONFIGURATION.read_bytes())
         copy.write(f"\n!{path.name}\n".encode())
         copy.flush()
-        run((FOLDERS[DEBIAN].program, "--certsconf", copy.name))
+        run((FOLDERS[DEBIAN].program, "--certsconf", copy.name), lock=lock)
     made = {str(path), f"{path.stem}.pem"}
     for link in Path(FOLDERS[DEBIAN].bundle).parent.iterdir():
         if link.is_symlink() and str(link.readlink()) in made:

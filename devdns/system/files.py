@@ -53,8 +53,8 @@ def write(path: Path, content: bytes, before: State) -> None:
 
 def restore(path: Path, before: State) -> None:
     """Brings back what was there, nothing included; the folders that were made for it go where they are empty."""
+    fresh = _fresh(path)
     if before.link:
-        fresh = _fresh(path)
         fresh.symlink_to(before.link)
         os.lchown(fresh, *before.owner)
         fresh.rename(path)

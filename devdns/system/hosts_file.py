@@ -100,7 +100,8 @@ def _in_place(path: Path, old: bytes, new: bytes) -> None:
 
 
 def _put_right(path: Path) -> None:
-    """Finishes what a killed writer began in place; what somebody else wrote since stays."""
+    """Finishes what a killed writer began in place; what somebody else wrote since stays. Its new file goes."""
+    path.with_name(f".{path.name}{FRESH}").unlink(missing_ok=True)
     safe = path.with_name(f".{path.name}{SAFE}")
     with contextlib.suppress(FileNotFoundError):
         kept = read_regular(safe)

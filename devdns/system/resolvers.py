@@ -145,7 +145,9 @@ def _resolv_conf(wish: Wish, machine: Machine, person: Person) -> Plan:
 
 def _hosts(wish: Wish, _: Machine, person: Person) -> Plan:
     """The fallback: only names that are known can be in it."""
-    notes = ("the hosts file holds the names that are known now, and no others",)
+    notes = (
+        "the hosts file holds the names that are known, and no others: a devdns that is started as root keeps it in step",
+    )
     return Plan((Block("/etc/hosts", owner(person.state_dir), wish.names),), notes)
 
 

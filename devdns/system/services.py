@@ -17,7 +17,7 @@ from devdns.system.steps import Enable, Load, Plan, Setting, User, Write
 
 SERVICE = "devdns.service"
 UNPRIVILEGED = "net/ipv4/ip_unprivileged_port_start"
-PORTS = ("units", "sysctl", "off")
+WAYS = ("units", "sysctl", "off")
 SERVICES = ("auto", "boot", "login", "off")
 
 
@@ -29,23 +29,27 @@ class Door(NamedTuple):
     port: int
 
 
-def doors(dns: int, *, low: bool) -> tuple[Door, ...]:
-    """The ports of a devdns with its resolver at `dns`; without `low` those that need no rights."""
-    web = (80, 443) if low else (8080, 8443)
-    return (
-        Door("dns-udp", "Datagram", dns),
-        Door("dns-tcp", "Stream", dns),
-        Door("http", "Stream", web[0]),
-        Door("https", "Stream", web[1]),
-    )
+class Ports(NamedTuple):
+    """What devdns is to listen on: its resolver's address, whether to TLS, too, and how ports below 1024 are had."""
+
+    dns: Address
+    https: bool = True
+    way: str = "units"
 
 
-def plan(service: str, ports: str, dns: Address, machine: Machine, person: Person) -> Plan:
+def doors(ports: Ports, *, low: bool) -> tuple[Door, ...]:
+    """The sockets to open; without `low` the web has those that need no rights. One that nobody serves is not opened."""
+    port, web = ports.dns[1], (80, 443) if low else (8080, 8443)
+    names = [Door("dns-udp", "Datagram", port), Door("dns-tcp", "Stream", port), Door("http", "Stream", web[0])]
+    return (*names, *([Door("https", "Stream", web[1])] if ports.https else []))
+
+
+def plan(service: str, ports: Ports, machine: Machine, person: Person) -> Plan:
     """The steps for a service at `boot` or `login`, and for the ports; raises `UsageRefused` for what excludes each other."""
     if service == "auto":
         service = "boot" if machine.booted or machine.platform == "darwin" else "off"
-    low = _sysctl(dns) if ports == "sysctl" else Plan()
-    if ports == "sysctl" and machine.platform != "linux":
+    low = _sysctl(ports.dns) if ports.way == "sysctl" else Plan()
+    if ports.way == "sysctl" and machine.platform != "linux":
         raise UsageRefused("--ports=sysctl is for Linux", "leave it out: macOS lets everybody have these ports")
     if service == "off":
         return low
@@ -53,7 +57,7 @@ def plan(service: str, ports: str, dns: Address, machine: Machine, person: Perso
         return _launchd(service, person)
     if not machine.booted:
         raise UsageRefused(f"--service={service} needs systemd, which does not run here", "start devdns up yourself")
-    return low + _systemd(service, dns, machine, person, low=service == "boot" or ports == "sysctl")
+    return low + _systemd(service, ports, machine, person)
 
 
 def _sysctl(dns: Address) -> Plan:
@@ -64,19 +68,22 @@ def _sysctl(dns: Address) -> Plan:
     return Plan((Write("/etc/sysctl.d/50-devdns.conf", text), Setting(UNPRIVILEGED, str(lowest))), (risk,))
 
 
-def _systemd(service: str, dns: Address, machine: Machine, person: Person, *, low: bool) -> Plan:
+def _systemd(service: str, ports: Ports, machine: Machine, person: Person) -> Plan:
     own = service == "login"
+    low = ports.way == "sysctl" or (ports.way == "units" and not own)
     folder = f"{person.home}/.config/systemd/user" if own else "/etc/systemd/system"
     user = person.user if own else None
-    found = doors(dns[1], low=low)
+    found = doors(ports, low=low)
     sockets = [
-        _unit(f"{folder}/devdns-{door.name}.socket", socket_unit(door, dns[0], ipv6=machine.ipv6), user)
+        _unit(f"{folder}/devdns-{door.name}.socket", socket_unit(door, ports.dns[0], ipv6=machine.ipv6), user)
         for door in found
     ]
     names = [f"devdns-{door.name}.socket" for door in found]
     text = service_unit(person, names, own=own)
     enable = Enable((*names, SERVICE), person.name if own else "")
-    notes = () if low else ("ports below 1024 are not for a service of a user: 8080 and 8443, or --service=boot",)
+    notes = (
+        () if low else ("8080 and 8443 are the ports of the web: 80 and 443 are for --service=boot, or --ports=sysctl",)
+    )
     return Plan((*sockets, _unit(f"{folder}/{SERVICE}", text, user), enable), notes)
 
 

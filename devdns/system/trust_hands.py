@@ -12,7 +12,7 @@ from devdns.system import keychain, nss, windows
 from devdns.system.anchors import held, place_anchor, remove_anchor
 from devdns.system.certificate import Certificate, spoken
 from devdns.system.journal import State, digest
-from devdns.system.programs import User, run
+from devdns.system.programs import User, alone, run
 from devdns.system.trust import trusted
 from devdns.system.trust_steps import Anchor
 from devdns.system.trust_stores import MACOS, NSS, SYSTEM, WINDOWS
@@ -63,10 +63,11 @@ class TrustHands:
                     run(command)
 
     def _add_nss(self, step: Anchor) -> None:
-        if not (Path(step.place) / nss.CERTS).is_file():
-            for command in nss.create(step.place):
-                run(command, user=self._user)
-        run(nss.add(step.place, step.certificate.name), user=self._user, stdin=step.certificate.pem)
+        with alone(_beyond(step)) as lock:
+            if not (Path(step.place) / nss.CERTS).is_file():
+                for command in nss.create(step.place):
+                    run(command, user=self._user, lock=lock)
+            run(nss.add(step.place, step.certificate.name), user=self._user, stdin=step.certificate.pem, lock=lock)
 
     def undo(self, step: Anchor, before: State) -> None:
         """Takes our CA out, and nothing else; a store that we made and nobody else used goes, too."""
@@ -81,17 +82,27 @@ class TrustHands:
 
     def _remove_nss(self, step: Anchor, before: State) -> None:
         folder = Path(step.place)
-        if self._look_nss(step).digest == self.aim(step):
-            run(nss.delete(step.place, step.certificate.name), user=self._user)
-        if step.place in before.folders and _unused(folder):
-            files = [str(folder / name) for name in (nss.CERTS, nss.KEYS, nss.MODULES)]
-            run(("rm", "-f", *files), user=self._user)
-            for made in reversed(before.folders):
-                run(("rmdir", "--ignore-fail-on-non-empty", made), user=self._user)
+        with alone(_beyond(step)) as lock:
+            if self._look_nss(step).digest == self.aim(step):
+                run(nss.delete(step.place, step.certificate.name), user=self._user, lock=lock)
+            if step.place in before.folders and _unused(folder):
+                files = [str(folder / name) for name in (nss.CERTS, nss.KEYS, nss.MODULES)]
+                run(("rm", "-f", *files), user=self._user, lock=lock)
+                for made in filter(_is_folder, reversed(before.folders)):
+                    run(("rmdir", "--ignore-fail-on-non-empty", made), user=self._user, lock=lock)
 
     def differ(self, step: Anchor, now: State) -> str:
         """Which certificate is there in the place of ours."""
         return f"{step.key}: not {spoken(self.aim(step))}, but {spoken(now.digest)}"
+
+
+def _beyond(step: Anchor) -> Path:
+    """The nearest folder that is there whether a store was made or not."""
+    return Path(step.place).parents[1]
+
+
+def _is_folder(path: str) -> bool:
+    return Path(path).is_dir()
 
 
 def _unused(folder: Path) -> bool:

@@ -18,22 +18,22 @@ from devdns_proxy.counters import Counters
 from devdns_proxy.crowds import Crowds
 from devdns_proxy.endings import Access
 from devdns_proxy.failures import Failures
-from devdns_proxy.h2up_links import Links
+from devdns_proxy.h2up.links import Links
 from devdns_proxy.heads import Meaning
 from devdns_proxy.holding import Holding
-from devdns_proxy.leaves import Wardrobe
 from devdns_proxy.limits import Limits
 from devdns_proxy.memo import Memo
 from devdns_proxy.places import Origin
 from devdns_proxy.pool import Pool
 from devdns_proxy.replies import Reply
 from devdns_proxy.secure import Trust
+from devdns_proxy.tls.leaves import Wardrobe
 from devdns_proxy.watches import Watches
 
 if TYPE_CHECKING:
     from devdns_proxy.answering import Answering
-    from devdns_proxy.greeting import Greeting
-    from devdns_proxy.h2_trunk import Trunk
+    from devdns_proxy.h2.trunk import Trunk
+    from devdns_proxy.tls.greeting import Greeting
     from devdns_proxy.tunnel import End
 
 log = structlog.get_logger()

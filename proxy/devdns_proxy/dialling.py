@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from devdns.core.own_addresses import is_own
 from devdns.core.routes import Target, forbidden
 from devdns_proxy import secure, unix_targets
-from devdns_proxy.h2up_link import Either, Link, NoHttp2
+from devdns_proxy.h2up.either import Either
+from devdns_proxy.h2up.link import Link, NoHttp2
 from devdns_proxy.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ async def dial(context: Context, target: Target, *, upgrade: bool = False) -> Up
 
     `upgrade`: for a request that offers another protocol, which a connection of its own can become, in HTTP/1.1.
     """
-    if target.scheme == "http":
+    if target.scheme in ("http", "tls"):
         return await _proved(context, await _reach(context, target, _begin_plain))
     if upgrade and target.scheme == "https":
         return await _alone(context, await _reach(context, target, partial(_begin_tls, upgrade=True)))

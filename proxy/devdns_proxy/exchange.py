@@ -117,6 +117,9 @@ class Exchange(Troubled):
         A target that is watched, because it cannot be dialled, is waited for without another dial, or known to be down.
         """
         self._dialled = target
+        if target.scheme == "tls" and not self._passes():
+            self._pass_by()
+            return
         watch = self._context.watches.of(target)
         if watch is not None and self._route is not None:
             if self._hold(self._route, watch.failed):
@@ -126,6 +129,16 @@ class Exchange(Troubled):
                 return
         self._context.counters.waited += 1
         self._line = self._context.pool.wait(self, target)
+
+    def _passes(self) -> bool:
+        """True for what a service that speaks TLS itself is sent as it came."""
+        return False
+
+    def _pass_by(self) -> None:
+        """A request that we can read is not for such a service: it may come again by TLS, or cannot be answered."""
+        route = self._route
+        if route is not None and not self._redirect(route):
+            self._answer(refusals.passed_through(route, self._path()))
 
     def connected(self, upstream: Upstream) -> None:
         """The head of the line: sends the request."""

@@ -125,7 +125,10 @@ class Line:
             self._context.loop.call_later(self._context.limits.settle_time, self.settle, upstream)
         self._context.watches.recovered(self.target)
         if not self.give(upstream):
-            self._context.pool.put(upstream)
+            if self.target.scheme == "tls":
+                upstream.transport.abort()  # it is worth nothing to a client that comes later
+            else:
+                self._context.pool.put(upstream)
 
     def _fail(self, failed: DialFailed) -> None:
         """Tells who waits. That nothing was accepted in time matters only to those for whom nothing has moved since.

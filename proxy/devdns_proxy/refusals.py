@@ -37,8 +37,9 @@ def refused_head(refused: HeadRefused) -> Problem:
 
 def live_names(table: RouteTable) -> tuple[str, ...]:
     """Names worth offering, sorted; of a very large table only a part is looked at."""
-    names = (route.name for route in islice(table, LISTED) if route.state is State.LIVE and route.host[:1] != "*")
-    return tuple(sorted(names))
+    routes = islice(table, LISTED)
+    live = (route for route in routes if route.state is State.LIVE and route.host[:1] != "*" and not route.port)
+    return tuple(sorted(route.name for route in live))
 
 
 def unknown_name(meaning: Meaning, path: str, table: RouteTable, live: tuple[str, ...], zones: Zones) -> Problem:
@@ -133,6 +134,12 @@ def misdirected(meaning: Meaning, path: str, asked: str) -> Problem:
         host=meaning.host,
         path=path,
     )
+
+
+def passed_through(route: Route, path: str) -> Problem:
+    """502: a request without TLS, or on a connection that named nobody, for a service that speaks TLS with its clients itself."""
+    detail = f"The service of {route.name} speaks TLS with its clients itself."
+    return Problem(502, f"{route.name} takes only TLS", detail, f"write https://{route.host}/", route.host, path)
 
 
 def not_tls(data: bytes, port: int) -> Problem:

@@ -21,13 +21,13 @@ from devdns_proxy.client import Client
 from devdns_proxy.context import Context
 from devdns_proxy.counters import Counters
 from devdns_proxy.failures import troubles
-from devdns_proxy.greeting import Greeting
-from devdns_proxy.h2_trunk import Trunk
-from devdns_proxy.leaf_link import follow
+from devdns_proxy.h2.trunk import Trunk
 from devdns_proxy.limits import Limits, fitting
 from devdns_proxy.own_wire import connections
-from devdns_proxy.raw_server import RawServer
-from devdns_proxy.raw_traffic import RawTraffic
+from devdns_proxy.raw.server import RawServer
+from devdns_proxy.raw.traffic import RawTraffic
+from devdns_proxy.tls.greeting import Greeting
+from devdns_proxy.tls.leaf_link import follow
 from devdns_proxy.unix_targets import siblings
 
 BACKLOG = 4_096

@@ -229,6 +229,7 @@ class Engine:
         listen: int = 8000,
         expose: Sequence[int] | None = None,
         command: Sequence[str] | None = None,
+        image: str = IMAGE,
         **options: Any,
     ) -> Container:
         word = secrets.token_hex(8)
@@ -237,7 +238,7 @@ class Engine:
         own = {key: options.pop(key) for key in ("healthcheck", "environment", "working_dir") if key in options}
         api = self.client.api
         made = api.create_container(
-            IMAGE,
+            image,
             list(command) if command else ["sh", "-c", SERVE.format(nonce=word, port=listen)],
             name=name,
             labels={**(labels or {}), "test.nonce": word},

@@ -49,6 +49,13 @@ def authority() -> Authority:
     return Authority()
 
 
+def written(leaf: Leaf) -> tuple[Path, Path]:
+    """The files of its certificate and its key."""
+    folder = authority().pem.parent
+    name = leaf.names[0].replace("*", "any")
+    return folder / f"{name}.pem", folder / f"{name}.key"
+
+
 @cache
 def zone_leaf() -> Leaf:
     """The leaf that covers the zone, as control pushes it."""

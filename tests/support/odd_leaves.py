@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,23 +18,33 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from devdns.control.signing.authority import Authority
+
 APP = x509.DNSName("app.dev.test")
-#: What a leaf is for, by what clients are to make of it: the first is honest.
+#: What a leaf is for, by what clients are to make of it: the first is honest, the last by a CA that nobody trusts.
 NAMES: dict[str, tuple[x509.GeneralName, ...]] = {
     "app": (APP,),
     "example": (x509.DNSName("example.com"),),
     "address": (x509.IPAddress(ip_address("8.8.8.8")),),
     "mail": (APP, x509.RFC822Name("someone@example.com")),
     "uri": (APP, x509.UniformResourceIdentifier("https://example.com/")),
+    "stranger": (APP,),
 }
 
 
 def write_leaves(state: Path, folder: Path) -> dict[str, tuple[Path, Path]]:
     """Chain and key files for each of `NAMES`, signed by the CA of a state folder."""
-    issuer = x509.load_pem_x509_certificate((state / "ca.pem").read_bytes())
-    signer = load_pem_private_key((state / "ca.key").read_bytes(), None)
+    stranger = Authority.new(["dev.test"], time.time())
+    issuers = {"stranger": (stranger.pem(), stranger.key_pem())}
+    ours = (state / "ca.pem").read_bytes(), (state / "ca.key").read_bytes()
+    return {kind: _written(folder / kind, names, *_loaded(*issuers.get(kind, ours))) for kind, names in NAMES.items()}
+
+
+def _loaded(certificate: bytes, key: bytes) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    issuer = x509.load_pem_x509_certificate(certificate)
+    signer = load_pem_private_key(key, None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
-    return {kind: _written(folder / kind, names, issuer, signer) for kind, names in NAMES.items()}
+    return issuer, signer
 
 
 def _written(

@@ -73,9 +73,10 @@ class Room:
         """The addresses that glibc finds."""
         return {line.split()[0] for line in self.run("getent", "hosts", name).stdout.splitlines()}
 
-    def up(self) -> Stack:
-        """devdns, listening where `devdns system install` said."""
-        return Stack(self.folder, "routes: {api: 5173}\n", "--http", "127.0.0.1:8080", prefix=self.prefix)
+    def up(self, *flags: str) -> Stack:
+        """devdns, with its resolver where `devdns system install` said."""
+        listen = ("--http", "127.0.0.1:8080", "--https", "off")
+        return Stack(self.folder, "routes: {api: 5173}\n", *listen, *flags, prefix=self.prefix)
 
     @contextlib.contextmanager
     def program(self, *command: str, answers: str = OUTSIDE, **environ: str) -> Iterator[None]:

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import devdns.cli.system  # noqa: F401 - the forks have it then
 from devdns.cli.main import main
 from support.room import picture
 
@@ -51,6 +52,13 @@ def machine() -> dict[str, str]:
     return {**picture(Path("/etc")), "sysctl": SYSCTL.read_text()}
 
 
+def as_before(before: dict[str, str]) -> None:
+    now = machine()
+    assert now == before, [
+        (key, before.get(key), now.get(key)) for key in now.keys() | before if now.get(key) != before.get(key)
+    ]
+
+
 def check(kills: int, seed: int) -> dict[str, int]:
     """Kills so many runs that were still at work; raises AssertionError for a machine that is neither as before nor installed."""
     chance = random.Random(seed)
@@ -73,10 +81,10 @@ def check(kills: int, seed: int) -> dict[str, int]:
             counts["finished"] += 1
         else:
             run(["uninstall", "--yes"])
-            assert machine() == before
+            as_before(before)
             counts["undone"] += 1
     run(["uninstall", "--yes"])
-    assert machine() == before
+    as_before(before)
     return counts
 
 

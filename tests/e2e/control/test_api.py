@@ -48,6 +48,8 @@ async def test_the_table_names_every_route_with_its_url_and_origin(registry):
             "url": "http://web.dev.test:8080",
             "host": "web.dev.test",
             "prefix": "",
+            "port": 0,
+            "address": "",
             "targets": ["http://172.17.0.2:80"],
             "source": "docker",
             "owner": "shop",

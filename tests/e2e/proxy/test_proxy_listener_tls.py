@@ -105,8 +105,7 @@ async def test_leaves_that_were_there_go_on_without_control_and_new_ones_take_th
 
 
 async def test_without_any_leaf_the_handshake_is_refused():
-    async with securely(leaves=(zone_leaf(),)) as proxy:
-        proxy.proxy.context.wardrobe.__init__(proxy.proxy.context.loop.time)
+    async with securely(leaves=()) as proxy:
         with pytest.raises(ssl.SSLError, match="INTERNAL_ERROR"):
             await proxy.encrypted()
 

@@ -11,6 +11,7 @@ from support.http_proxy import BOUND, GET, LAST, OK, UNHELD, answering, backend,
 from support.waiting import until
 
 from devdns.core.routes import Target
+from devdns_proxy.client import unsent
 from devdns_proxy.limits import Limits
 
 POST = b"POST / HTTP/1.1\r\nHost: api.dev.test\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -345,9 +346,9 @@ async def test_a_slow_reader_is_cut_only_when_it_stops_reading():
             await until(lambda: any(client.paused for client in proxy.proxy.context.clients))
             client = next(iter(proxy.proxy.context.clients))
             for _ in range(20):
-                before = client._unsent = client._pending()
+                before = client._unsent = unsent(client.transport)
                 async with asyncio.timeout(BOUND):
-                    while client._pending() == before:
+                    while unsent(client.transport) == before:
                         assert await loop.sock_recv(reader, 512)
                 assert client.paused
                 client.expire()

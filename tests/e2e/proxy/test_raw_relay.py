@@ -241,6 +241,26 @@ async def test_connections_wait_for_a_live_service_that_refuses(scene, service):
     assert scene.figure("devdns_tcp_failed_total") == 0
 
 
+async def test_who_waits_does_not_depend_on_who_came_first(scene, service):
+    port = listening()
+    number = port.getsockname()[1]
+    port.close()
+    scene.route(str(number))
+    first, one = await scene.connect()
+    (dialling,) = await until(lambda: set(scene.proxy._raw.waiting))
+    second, two = await scene.connect()
+    await until(lambda: scene.figure("devdns_tcp_held_total") == 2)
+    dialling.cancel()
+    with pytest.raises(ConnectionResetError):
+        await rest(first)
+    await service(echo, number)
+    two.write(b"x")
+    two.write_eof()
+    assert await rest(second) == b"x"
+    one.close()
+    two.close()
+
+
 async def test_behind_a_relay_a_connection_counts_when_it_stays_open(scene, service):
     """docker-proxy accepts for a service that is down, and ends the connection at once."""
     down = True

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from devdns.cli import settings
-from devdns.cli.settings import read_bounded, read_file
+from devdns.cli.settings import read_bounded, read_file, read_settings, warnings
 from devdns.core.errors import UsageRefused
 
 
@@ -52,3 +52,19 @@ def test_a_big_file_is_cut_off(tmp_path):
         big.truncate(1 << 40)
     with pytest.raises(UsageRefused, match="bytes long"):
         read_file(tmp_path / "big")
+
+
+def test_certificates_are_relative_to_the_file_and_variables_to_the_folder(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    file = tmp_path / "project" / "devdns.yml"
+    file.write_text("tls: {cert: certs/own.pem, key: /etc/own.key}\n")
+    monkeypatch.chdir(tmp_path)
+    found, _ = read_settings(settings.Path("project/devdns.yml"), {})
+    assert (found.tls.cert, found.tls.key) == (str(tmp_path / "project/certs/own.pem"), "/etc/own.key")
+    said, _ = read_settings(file, {"DEVDNS_TLS_CERT": "other.pem"})
+    assert (said.tls.cert, said.tls.key) == (str(tmp_path / "other.pem"), "/etc/own.key")
+    assert warnings(file, said) == [
+        f"tls.cert: the file {tmp_path}/other.pem is not there",
+        "tls.key: the file /etc/own.key is not there",
+    ]
+    assert read_settings(None, {})[0].tls.cert is None

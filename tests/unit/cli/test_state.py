@@ -94,6 +94,30 @@ def test_a_folder_in_which_another_up_just_made_the_log_is_ours(tmp_path):
         state.prepare(tmp_path)
 
 
+def test_a_folder_in_which_only_a_machine_was_set_up_is_ours_whatever_was_cut_off_there(tmp_path):
+    for name in ("system.journal", ".system.journal.new", "installed.json", ".installed.json.devdns-new"):
+        (tmp_path / name).touch()
+    state.prepare(tmp_path)
+    (tmp_path / ".installed").touch()
+    with pytest.raises(UsageRefused, match="holds other things"):
+        state.prepare(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"DEVDNS_DNS": "127.0.0.1:5300", "DEVDNS_DNS_FORWARD": "system"}', 2),
+        ('{"DEVDNS_DNS": "127.0.0.1:5300", "DEVDNS_HTTP": "0.0.0.0:80", "PATH": "/evil"}', 1),
+        ('{"DEVDNS_DNS": 5300}', 0),
+        ("[]", 0),
+        ("{", 0),
+    ],
+)
+def test_what_was_installed_says_where_the_resolver_listens_and_nothing_else(tmp_path, text, found):
+    (tmp_path / "installed.json").write_text(text)
+    assert len(state.installed(tmp_path)) == found
+
+
 def test_a_folder_with_other_things_in_it_is_left_as_it_is(tmp_path):
     (tmp_path / "precious").write_text("")
     tmp_path.chmod(0o755)

@@ -31,6 +31,7 @@ def test_names_that_hash_alike_have_the_next_free_ones_and_keep_them(path):
     first = Addresses(path, SMALL)
     given = {host: first.of(host) for host in HOSTS}
     assert sorted(given.values()) == [f"127.77.0.{number}" for number in range(1, 7)]
+    first.save()
     again = Addresses(path, SMALL)
     assert {host: again.of(host) for host in reversed(HOSTS)} == given
 
@@ -38,8 +39,9 @@ def test_names_that_hash_alike_have_the_next_free_ones_and_keep_them(path):
 def test_a_full_table_takes_the_oldest_that_is_not_in_use(path):
     addresses = Addresses(path, SMALL)
     given = {host: addresses.of(host) for host in HOSTS}
-    assert addresses.of("new.dev.test", {HOSTS[0], HOSTS[1]}) == given[HOSTS[2]]
+    assert addresses.of("new.dev.test", lambda: {HOSTS[0], HOSTS[1]}) == given[HOSTS[2]]
     assert addresses.of(HOSTS[0]) == given[HOSTS[0]]
+    addresses.save()
     assert Addresses(path, SMALL).of("new.dev.test") == given[HOSTS[2]]
 
 
@@ -58,6 +60,7 @@ def test_a_file_that_is_torn_or_strange_costs_no_name(path, text):
     path.write_bytes(text)
     addresses = Addresses(path, SMALL)
     assert len({addresses.of(host) for host in HOSTS}) == 6
+    addresses.save()
     assert Addresses(path, SMALL).of(HOSTS[3]) == addresses.of(HOSTS[3])
 
 
@@ -69,15 +72,27 @@ def test_an_address_that_the_file_gives_twice_is_the_first_ones(path):
 
 def test_a_disk_that_fails_costs_the_memory_only(tmp_path):
     nowhere = Addresses(tmp_path / "gone" / "addresses.json")
-    assert nowhere.of("db.dev.test") == nowhere.of("db.dev.test")
+    given = nowhere.of("db.dev.test")
+    nowhere.save()
+    assert nowhere.of("db.dev.test") == given
 
 
 def test_nothing_but_the_file_is_left_in_the_folder_and_it_is_ours_alone(path):
     addresses = Addresses(path)
     for host in HOSTS:
         addresses.of(host)
+        addresses.save()
     assert [each.name for each in path.parent.iterdir()] == ["addresses.json"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_writer_that_is_killed_leaves_the_last_whole_file(path):
+    addresses = Addresses(path, SMALL)
+    given = addresses.of(HOSTS[0])
+    addresses.save()
+    path.with_name("addresses.json.0123.tmp").write_bytes(b'{"addresses": {"db0')
+    assert Addresses(path, SMALL).of(HOSTS[0]) == given
+    assert [each.name for each in path.parent.iterdir()] == ["addresses.json"]
 
 
 @given(st.ip_addresses(v=4))

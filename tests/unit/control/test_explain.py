@@ -12,7 +12,7 @@ from support.control import ZONES, route
 from devdns.control.checks import _words, check_all
 from devdns.control.explain import Check, Facts, Question, explain, near_name, parse_question
 from devdns.core.errors import NameRefused
-from devdns.core.routes import RouteTable, State
+from devdns.core.routes import Route, RouteTable, State, parse_raw_target
 from devdns.core.sources import Refusal
 
 TABLE = RouteTable(
@@ -231,3 +231,34 @@ def test_near_names_are_found_in_bounded_time():
 
 def test_a_question_stays_as_it_was_asked():
     assert told("api").question == Question("api", "api.dev.test", "/", short=True)
+
+
+RAW = [
+    Route(host="db.dev.test", port=port, address=address, targets=targets, source="manual", state=state)
+    for port, address, targets, state in (
+        (5432, "127.77.3.9", (parse_raw_target("172.17.0.3:5432"),), State.LIVE),
+        (6379, "", (parse_raw_target("16379"),), State.UNREACHABLE),
+    )
+]
+
+
+@pytest.mark.parametrize("name", ["db", "db:5432", "tcp://db.dev.test:5432", "tcp://db:5432/", "http://db.dev.test"])
+def test_a_raw_tcp_name_tells_its_address_and_what_containers_get(name):
+    found = explain(parse_question(name, ZONES), RouteTable(RAW), FACTS)
+    lines = "\n".join(found.lines)
+    assert lines.startswith("db.dev.test:5432 -> tcp://172.17.0.3:5432: live")
+    assert "reach it at 127.77.3.9:5432" in lines
+    assert "containers on the same network get 172.17.0.3" in lines
+    assert "raw TCP under the same name: db.dev.test:6379" in lines
+
+
+def test_a_raw_tcp_port_that_nobody_claims():
+    found = explain(parse_question("db:1", ZONES), RouteTable(RAW), FACTS)
+    assert (found.verdict, found.lines[0]) == ("unknown", "db.dev.test:1 is no place of raw TCP")
+    assert "raw TCP under this name: db.dev.test:5432, db.dev.test:6379" in found.lines
+
+
+def test_a_raw_tcp_route_added_by_hand_is_mended_by_hand():
+    down = Check("tcp://172.17.0.3:5432", False, "connection refused: nothing listens there", 0.1, "start the service")
+    found = explain(parse_question("db:5432", ZONES), RouteTable(RAW), FACTS, (down,))
+    assert found.hint == "start the service, or mend it with devdns add db:5432 TARGET"

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 from msgspec.structs import replace
 from support.control import Scripted, registry_of, route
+from support.h2_service import h2_service
 from support.waiting import until
 
 from devdns.control import probe as probing
@@ -72,6 +73,28 @@ async def test_a_status_of_2xx_or_3xx_is_well(status, why):
 async def test_a_connect_is_enough_where_it_says_tcp():
     async with serving(503) as server:
         assert await probe(asked(server.target, "tcp")) == ""
+
+
+def _answers(status):
+    return lambda request: request.head(status, end=True)
+
+
+@pytest.mark.parametrize(("status", "why"), [(200, ""), (302, ""), (404, "answers 404"), (503, "answers 503")])
+async def test_a_service_of_http_2_is_asked_in_it(status, why):
+    async with h2_service(_answers(status)) as service:
+        target = parse_target(service.target)
+        assert await probe(asked(target)) == (f"GET /healthz of {target} {why}" if why else "")
+        assert await probe(asked(target, "tcp")) == ""
+    (request,) = service.asked
+    assert (request[b":path"], request[b":authority"]) == (b"/healthz", b"api.dev.test")
+
+
+async def test_a_service_that_does_not_greet_in_http_2_is_not_well():
+    async with serving(200) as server:
+        target = replace(server.target, scheme="h2c")
+        assert (await probe(asked(target, "tcp"))).endswith("the answer is no HTTP/2")
+        server.answer = b""  # as docker-proxy hangs up for a service that is not there
+        assert (await probe(asked(target))).endswith("it hangs up without an answer")
 
 
 async def test_what_does_not_answer_is_not_well(monkeypatch, tmp_path):

@@ -397,3 +397,55 @@ def test_every_key_has_one_variable_a_reason_and_a_default_that_reads():
         assert key.doc
         assert key.variable.startswith("DEVDNS_")
         assert key.default
+
+
+def test_raw_tcp_names():
+    text = """
+tcp:
+  db: {target: 127.0.0.1:15432, port: 5432, hold: 15s, health: tcp}
+  cache: 10.0.0.5:6379
+  queue: 5672
+  sock: {target: "unix:/run/pg.sock", port: 5432}
+routes:
+  db: 5173
+"""
+    found = {each.name: each for each in made(text)}
+    db = found["db.dev.test:5432"]
+    assert (db.port, db.targets, db.options) == (
+        5432,
+        (Target("127.0.0.1", 15432, "tcp"),),
+        Options(hold=15.0, health="tcp"),
+    )
+    assert (db.host, db.prefix, db.origin) == ("db.dev.test", "", "devdns.yml:3")
+    assert found["cache.dev.test:6379"].targets == (Target("10.0.0.5", 6379, "tcp"),)
+    assert found["queue.dev.test:5672"].targets == (Target("127.0.0.1", 5672, "tcp"),)
+    assert found["sock.dev.test:5432"].targets == (Target("", 0, "tcp", "/run/pg.sock"),)
+    assert found["db.dev.test"].targets == (Target("127.0.0.1", 5173),)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("tcp: {db: {port: 5432}}", "1: tcp.db: has no target"),
+        ("tcp: {db: {target: 'unix:/a'}}", "1: tcp.db: has no port: a Unix socket names none - write {target: ..., port: 5432}"),
+        ("tcp: {db: 'http://a:80'}", "1: tcp.db: target 'http://a:80' is not raw TCP - write it like 5432, 10.0.0.5:5432 or unix:/run/app.sock"),
+        ("tcp: {db: {target: 1, port: 0}}", "1: tcp.db.port: '0' is not a port from 1 to 65535 - write it like 5432"),
+        ("tcp: {db: {target: 1, strip: true}}", "1: tcp.db.strip: unknown key - known are target, port, health, hold, interval"),
+        ("tcp: {db: {target: 1, health: /x}}", "1: tcp.db.health: '/x' is not a way to probe raw TCP - write health: tcp, for a mere connect"),
+        ("tcp: {'*.db': 1}", "1: tcp.*.db: name '*.db' is a wildcard, and raw TCP knows neither - write a name such as db"),
+        ("tcp: {db/x: 1}", "1: tcp.db/x: name 'db/x' is a path, and raw TCP knows neither - write a name such as db"),
+        ("routes: {db: 'tcp://127.0.0.1:5432'}", "1: routes.db: target 'tcp://127.0.0.1:5432': scheme 'tcp' is not one of http, https, h2c, tls - write it below tcp:, or give devdns add its --tcp PORT"),
+    ],
+)  # fmt: skip
+def test_raw_tcp_that_is_wrong(text, line):
+    said = problems(text)
+    assert [each.replace('"', "") for each in said] == [f"devdns.yml:{line}"], said
+
+
+def test_what_a_machine_was_set_up_for_counts_where_nothing_else_is_said():
+    installed = {"DEVDNS_DNS": "127.0.0.53:53", "DEVDNS_DNS_FORWARD": "system"}
+    file = parse("dns: {listen: '127.0.0.1:5353'}", "devdns.yml")
+    assert load(None, {}, installed).dns.listen == (("127.0.0.53", 53),)
+    assert load(file, {}, installed).dns.listen == (("127.0.0.1", 5353),)
+    assert load(file, {}, installed).dns.forward == "system"
+    assert load(file, {"DEVDNS_DNS_FORWARD": "off"}, installed).dns.forward == "off"

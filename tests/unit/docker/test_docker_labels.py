@@ -84,7 +84,12 @@ def test_a_family_has_what_it_says_and_else_what_the_plain_labels_say():
             "write it like /healthz, or tcp",
         ),
         ("dev.host", "a b", "label dev.host: 'a b' is not a host", "write it like localhost:8000"),
-        ("dev.scheme", "gopher", "label dev.scheme: 'gopher' is not one of http, https, h2c", "write it like http"),
+        (
+            "dev.scheme",
+            "gopher",
+            "label dev.scheme: 'gopher' is not one of http, https, h2c, tls",
+            "write it like http",
+        ),
         ("dev.hold", "soon", "label dev.hold: 'soon' is not a time of at most a day", "write it like 15s, 500ms or 1m"),
     ],
 )

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
+from support.h2_service import h2_service
 from support.inspections import inspection
 
 from devdns.providers import docker_reach
@@ -103,6 +104,15 @@ async def test_on_a_published_port_only_a_connection_that_stays_is_open(behave, 
     with listening(behave) as port:
         assert await knock("127.0.0.1", port) is Knock.OPEN
         assert await knock_published("127.0.0.1", port) is found
+
+
+async def test_a_service_of_http_2_is_greeted_in_it_on_a_published_port(monkeypatch):
+    monkeypatch.setattr(docker_reach, "STAYS_OPEN", 20.0)
+    async with h2_service() as service:
+        service.greets = False  # its settings come once it was spoken to
+        assert await knock_published("127.0.0.1", service.port, docker_reach.ASK["h2c"]) is Knock.OPEN
+    with listening(hangs_up) as port:
+        assert await knock_published("127.0.0.1", port, docker_reach.ASK["h2c"]) is Knock.REFUSED
 
 
 async def test_a_published_port_that_nobody_holds_is_refused():

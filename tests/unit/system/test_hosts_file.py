@@ -12,6 +12,7 @@ from support.hosts_torture import check, foreign, torture
 from support.parts import need, need_root
 
 from devdns.system import files, hosts, hosts_file
+from devdns.system.journal import State
 
 NAMES = ["api.dev.test", "web.dev.test"]
 put = partial(hosts.with_block, owner="one", names=NAMES)
@@ -130,6 +131,17 @@ def test_a_writing_in_place_that_was_cut_off_is_finished_by_the_next(mount, cut)
     hosts_file.change(mount, lambda text: text)
     assert mount.read_bytes() == (old if new[:cut] == old[:cut] else new)
     assert not safe.exists()
+
+
+def test_a_new_file_that_a_killed_writer_left_goes_with_the_next_look(tmp_path):
+    path = tmp_path / "hosts"
+    path.write_bytes(foreign(3))
+    path.with_name(f".hosts{files.FRESH}").write_bytes(b"half")
+    hosts_file.change(path, take)
+    files.restore(tmp_path / "other", State())
+    (tmp_path / f".other{files.FRESH}").write_bytes(b"half")
+    files.restore(tmp_path / "other", State())
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_copy_that_was_cut_off_itself_means_nothing(mount):

@@ -15,6 +15,7 @@ from devdns.system import resolvers, services
 from devdns.system.facts import Machine, Person, resolved_servers
 from devdns.system.journal import State
 from devdns.system.resolvers import HEAD, Wish
+from devdns.system.services import Ports
 from devdns.system.steps import Block, Enable, Load, Setting, Write, needs_root, refuse_strange
 
 ME = Person("me", 1000, 1000, "/home/me", "/home/me/.local/state/devdns", "/opt/devdns/bin/python")
@@ -127,7 +128,7 @@ DNS = ("127.0.0.1", 5300)
 
 
 def test_a_service_at_boot_gets_its_ports_from_systemd():
-    plan = services.plan("auto", "units", ("127.0.0.53", 53), RESOLVED, ME)
+    plan = services.plan("auto", Ports(("127.0.0.53", 53)), RESOLVED, ME)
     *units, enable = plan.steps
     texts = {step.path: step.text.removeprefix(HEAD) for step in units}
     names = [f"devdns-{name}.socket" for name in ("dns-udp", "dns-tcp", "http", "https")]
@@ -150,7 +151,7 @@ def test_a_service_at_boot_gets_its_ports_from_systemd():
 
 
 def test_a_service_at_login_needs_no_root_and_has_ports_that_need_none():
-    plan = services.plan("login", "units", DNS, RESOLVED, ME)
+    plan = services.plan("login", Ports(DNS), RESOLVED, ME)
     assert not any(map(needs_root, plan.steps))
     assert plan.steps[-1].user == "me"
     assert all(step.path.startswith("/home/me/.config/systemd/user/devdns") for step in plan.steps[:-1])
@@ -159,15 +160,17 @@ def test_a_service_at_login_needs_no_root_and_has_ports_that_need_none():
 
 
 def test_low_ports_for_everybody_are_had_only_when_asked_for_and_the_risk_is_said():
-    plan = services.plan("login", "sysctl", DNS, RESOLVED, ME)
+    plan = services.plan("login", Ports(DNS, way="sysctl"), RESOLVED, ME)
     assert plan.steps[0].text.endswith("net.ipv4.ip_unprivileged_port_start = 80\n")
     assert plan.steps[1] == Setting("net/ipv4/ip_unprivileged_port_start", "80")
     assert "every program of every user" in plan.notes[0]
     assert "ListenStream=127.0.0.1:80\n" in plan.steps[4].text
-    assert services.plan("off", "sysctl", ("127.0.0.53", 53), PLAIN, ME).steps[1].value == "53"
-    assert services.plan("auto", "units", DNS, PLAIN, ME).steps == ()
+    assert services.plan("off", Ports(("127.0.0.53", 53), way="sysctl"), PLAIN, ME).steps[1].value == "53"
+    assert services.plan("auto", Ports(DNS), PLAIN, ME).steps == ()
+    assert "ListenStream=127.0.0.1:8080\n" in services.plan("boot", Ports(DNS, way="off"), RESOLVED, ME).steps[2].text
+    assert len(services.plan("boot", Ports(DNS, https=False), RESOLVED, ME).steps) == 5
     with pytest.raises(UsageRefused, match="systemd"):
-        services.plan("boot", "units", DNS, PLAIN, ME)
+        services.plan("boot", Ports(DNS), PLAIN, ME)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_low_ports_for_everybody_are_had_only_when_asked_for_and_the_risk_is_sai
 )
 def test_launchd(service, path):
     person = Person("me", 501, 20, "/home/me", "/home/me/a <b> & c", "/opt/python", "/home/me/devdns.yml")
-    write, load = services.plan(service, "units", DNS, Machine("darwin"), person).steps
+    write, load = services.plan(service, Ports(DNS), Machine("darwin"), person).steps
     assert (write.path, load) == (path, Load(path))
     job = plistlib.loads(write.text.encode())
     environ = job.pop("EnvironmentVariables", None)
@@ -198,7 +201,7 @@ def test_systemd_accepts_the_units(tmp_path):
     shutil.copy("/bin/true", python)
     person = Person("root", 0, 0, str(tmp_path), f'{place}/"', str(python))
     names = []
-    for step in services.plan("login", "units", DNS, RESOLVED, person).steps[:-1]:
+    for step in services.plan("login", Ports(DNS), RESOLVED, person).steps[:-1]:
         names.append(tmp_path / step.path.rpartition("/")[2])
         names[-1].write_text(step.text)
     checked = subprocess.run(
@@ -233,8 +236,8 @@ def test_a_journal_that_somebody_else_wrote_is_not_believed(step, before):
 
 def test_what_our_plans_make_is_believed():
     plans = [resolvers.plan(kind, WISH, PLAIN, ME) for kind in resolvers.KINDS]
-    plans += [services.plan(service, "sysctl", DNS, RESOLVED, ME) for service in ("boot", "login")]
-    plans += [services.plan(service, "units", DNS, Machine("darwin"), ME) for service in ("boot", "login")]
+    plans += [services.plan(service, Ports(DNS, way="sysctl"), RESOLVED, ME) for service in ("boot", "login")]
+    plans += [services.plan(service, Ports(DNS), Machine("darwin"), ME) for service in ("boot", "login")]
     steps = [step for plan in plans for step in plan.steps]
     for step in steps:
         refuse_strange(step, State(), ME.state_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -41,6 +42,14 @@ class Mortal(TrustHands):
         self._burn()
         super().undo(step, before)
         self._burn()
+
+
+@pytest.fixture
+def tmp_path():
+    """In memory where there is such a place: every step is synced to the disk several times."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
 
 
 @pytest.fixture
