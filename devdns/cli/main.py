@@ -41,6 +41,7 @@ COMMANDS = {
     "trust": "devdns.cli.trust:trust",
     "untrust": "devdns.cli.untrust:untrust",
     "env": "devdns.cli.env:env",
+    "export": "devdns.cli.export:export",
     "config": "devdns.cli.config:config",
     "completion": "devdns.cli.completion:completion",
     "control": "devdns.cli.parts:control",
