@@ -24,6 +24,7 @@ evidence: parts ## the long versions: full repetitions, cost measurements, soaks
 	@$(PYTHON_BIN) -m devdns_bench.dns_cost
 	@$(PYTHON_BIN) -m devdns_bench.dns_latency
 	@$(PYTHON_BIN) -m devdns_bench.http_cost
+	@$(PYTHON_BIN) -m devdns_bench.h2_cost
 	@$(PYTHON_BIN) -m devdns_bench.relay_cost
 
 lint: $(VENV)/test.stamp ## style only

@@ -23,7 +23,7 @@ LOG = Path("log", "devdns.log")
 INSTALLED = "installed.json"
 MAY_BE_INSTALLED = ("DEVDNS_DNS", "DEVDNS_DNS_FORWARD")
 #: What other commands put there before the first `devdns up`.
-EARLY = (LOG.parts[0], LOCK, "system.journal", "trust.journal", INSTALLED)
+EARLY = (LOG.parts[0], LOCK, "system.journal", INSTALLED)
 PRIVATE = 0o700
 MEND = "give another one with --state-dir DIR"
 
