@@ -243,6 +243,8 @@ class Exchange(Troubled):
         if self._retries < MAX_RETRIES and (again or unheard):
             self._retries += 1
             self._context.counters.retries += 1
+            self._cut_short = False  # that was the time of the service it was with
+            self.deadline = self._context.now + self._context.limits.reply_time
             self._dispatch(fresh=True)
             return
         if unheard:

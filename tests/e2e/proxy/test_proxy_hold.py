@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 from support.http_proxy import GET, LAST, OK, Wire, answering, backend, route, running
@@ -630,6 +630,46 @@ async def test_a_service_that_is_back_elsewhere_before_its_time_is_over_gets_wha
             proxy.route(restarting(service.port))
             proxy.route(route("api", after.port))
             assert (await wire.rest()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_the_time_of_a_service_that_went_down_is_not_that_of_the_one_asked_next():
+    going = asyncio.Event()
+
+    async def dies(self, wire):
+        self.seen.append(await wire.head())
+        await going.wait()
+
+    limits = Limits(left_time=0.1, connect_time=60.0)
+    async with (
+        backend(dies) as service,
+        backend(answering(OK)) as after,
+        running(route("api", service.port), limits=limits) as proxy,
+        await proxy.connect() as wire,
+    ):
+        await wire.send(LAST)
+        await until(lambda: service.seen)
+        proxy.route(restarting(service.port))
+        with crowded() as full:
+            proxy.route(route("api", full))
+            going.set()
+            context = proxy.proxy.context
+            ticked = context.now
+            await until(lambda: context.now > ticked + 0.3)
+            proxy.route(route("api", after.port))
+            assert (await wire.rest()).startswith(b"HTTP/1.1 200 ")
+
+
+@contextmanager
+def crowded():
+    """A port of this machine that answers no connect: its queue is full."""
+    with socket.socket() as sock, ExitStack() as waiting:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(0)
+        for _ in range(3):
+            caller = waiting.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(sock.getsockname())
+        yield sock.getsockname()[1]
 
 
 async def test_a_service_that_is_back_where_it_was_may_take_its_time():
