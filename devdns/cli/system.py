@@ -154,7 +154,9 @@ def _permit(steps: Sequence[Step], *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageRefused("nobody said yes, and this is no terminal to ask at", _line())
+        raise UsageRefused(
+            "nobody said yes, and this is no terminal to ask at", f"devdns {shlex.join(sys.argv[1:])} --yes"
+        )
     click.confirm("Go on?", abort=True)
 
 
