@@ -171,9 +171,7 @@ def test_a_name_of_raw_tcp_is_removed_with_its_port_and_is_nothing_for_a_browser
 
     assert told("add", "db", "tcp://127.0.0.1:15432", "--tcp", "5432") == (0, "")
     assert told("rm", "db") == (1, "no route 'db.dev.test' was added by hand, but db.dev.test:5432 was")
-    told_open = (
-        "db.dev.test:5432 is raw TCP, which no browser speaks - devdns explain db.dev.test:5432 says where it is"
-    )
+    told_open = "db.dev.test:5432 is raw TCP, which no browser speaks - devdns explain db says where it is"
     assert told("open", "db") == (1, told_open)
     assert told("rm", "db:5432") == (0, "")
 
