@@ -26,7 +26,7 @@ FORMATS = ("compose", "hosts", "dnsmasq")
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
-@click.command()
+@click.command(short_help="Print the names for another program.")
 @click.argument("format_", metavar="FORMAT", type=click.Choice(FORMATS))
 @option(
     "--service",

@@ -101,12 +101,12 @@ def test_a_proxy_that_leaves_our_zone_out_is_well(no_proxy: str) -> None:
 
 
 def with_ca(folder: Path, now: float = NOW) -> Facts:
-    found = look.authority(folder, ("dev.test",), folder, {"PATH": "/nonexistent"}, root=folder)
+    found = look.authority(folder / "state", ("dev.test",), folder, {"PATH": "/nonexistent"}, root=folder)
     return replace(WELL, authority=found, now=now)
 
 
 def test_a_ca_that_is_well(tmp_path: Path) -> None:
-    write_ca(tmp_path)
+    write_ca(tmp_path / "state")
     assert first(with_ca(tmp_path, time.time() + 1)).level == "fine"
 
 
@@ -119,22 +119,22 @@ def test_a_ca_that_is_well(tmp_path: Path) -> None:
     ],
 )
 def test_a_ca_that_does_not_fit(tmp_path: Path, zones: tuple[str, ...], later: float, check: str, word: str) -> None:
-    write_ca(tmp_path, zones)
+    write_ca(tmp_path / "state", zones)
     facts = replace(with_ca(tmp_path, time.time() + 1 + later), built=0)
     assert (first(facts).check, word in first(facts).seen) == (check, True), first(facts)
 
 
 def test_a_key_that_others_can_read_and_a_file_that_is_no_certificate(tmp_path: Path) -> None:
-    write_ca(tmp_path)
-    (tmp_path / "ca.key").chmod(0o644)
+    write_ca(tmp_path / "state")
+    (tmp_path / "state/ca.key").chmod(0o644)
     assert first(with_ca(tmp_path, time.time() + 1)).fix == "key"
-    (tmp_path / "ca.pem").write_text("torn")
+    (tmp_path / "state/ca.pem").write_text("torn")
     assert "0 certificates" in first(with_ca(tmp_path)).seen
 
 
 def test_a_store_that_trusts_the_ca_no_more_is_a_fault_and_one_that_never_did_a_warning(tmp_path: Path) -> None:
     need("certutil")
-    write_ca(tmp_path)
+    write_ca(tmp_path / "state")
     profile = tmp_path / ".mozilla/firefox/x.default"
     for command in create(str(profile)):
         subprocess.run(command, check=True)
@@ -142,9 +142,9 @@ def test_a_store_that_trusts_the_ca_no_more_is_a_fault_and_one_that_never_did_a_
         "trust",
         "warning",
     )
-    certificate = read(tmp_path / "ca.pem")
+    certificate = read(tmp_path / "state/ca.pem")
     step = anchor(Store(FIREFOX, str(profile)), certificate)
-    assert not trust_carry.trust(tmp_path, [step], TrustHands(None))[0].failure
+    assert not trust_carry.trust(tmp_path / "state", [step], TrustHands(None))[0].failure
     assert first(with_ca(tmp_path, time.time() + 1)).level == "fine"
     subprocess.run(["certutil", "-D", "-d", f"sql:{profile}", "-n", certificate.name], check=True)
     gone = first(with_ca(tmp_path, time.time() + 1))
