@@ -36,7 +36,14 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 def files(root: Path = Path("/")) -> Files:
     """The texts that decide how names are found."""
     names = ("etc/resolv.conf", "etc/nsswitch.conf", "etc/hosts", DROP_IN)
-    return Files(*(_text(root / name) for name in names))
+    return Files(*(_text(root / name) for name in names), resolvers=_inside(root / "etc/resolver"))
+
+
+def _inside(folder: Path) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple((str(path), _text(path)) for path in sorted(folder.iterdir()))
+    except OSError:
+        return ()
 
 
 def vpns() -> tuple[str, ...]:
