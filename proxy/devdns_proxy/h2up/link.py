@@ -166,11 +166,11 @@ class Link(Reading):
         self.leaving = True
         if not self.ready.done():
             self.ready.set_exception(NoHttp2("does not speak HTTP/2: is it http:// there?"))
-        for lane in list(self._lanes):
-            self._lose(lane, reason)
         if not self.transport.is_closing():
             self._send(wire.goaway(0, code, reason))
             self._hang_up()
+        for lane in list(self._lanes):
+            self._lose(lane, reason)
 
     def _lose(self, lane: Lane, reason: str, *, refused: bool = False) -> None:
         lane.lose(ConnectionResetError(reason), refused=refused)
