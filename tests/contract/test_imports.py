@@ -66,7 +66,6 @@ OWNERS = {
     "hpack": ("devdns_proxy",),
     "httptools": ("devdns_proxy",),
     "ifaddr": ("devdns.providers.mdns*", "devdns.control.network"),
-    "jh2": ("devdns_proxy",),
     "matplotlib": ("devdns_bench", "devdns_study"),
     "msgspec": ("devdns", "devdns_resolver", "devdns_proxy", "devdns_bench", "devdns_study"),
     "numpy": ("devdns_bench", "devdns_study"),
