@@ -261,7 +261,7 @@ class Client(Repeating):
 
     def _begin(self, meaning: Meaning, data: bytes) -> None:
         """Makes the request at the start of `data` the one in hand, unless it is for us."""
-        astray = self._asked is not None and meaning.host != self._asked and self._astray(meaning.host, self._asked)
+        astray = self._asked is not None and meaning.host != self._asked and self._astray(meaning, self._asked)
         if meaning.own and not astray:
             self._hand_over(data)
             return
@@ -279,14 +279,16 @@ class Client(Repeating):
         elif not (context.view.faults and self._befall()):
             self._dispatch()
 
-    def _astray(self, host: str, asked: str) -> bool:
+    def _astray(self, meaning: Meaning, asked: str) -> bool:
         """True for a request to another host than the one `asked` for in the TLS handshake (RFC 9110 section 15.5.20).
 
         Browsers put requests to several hosts on one connection whose certificate covers them all, and repeat what gets 421 on
-        another one. Hosts that one route answers are one.
+        another one. Hosts that one route answers are one. No browser repeats the handshake of a WebSocket that came so.
         """
-        route = self._context.route(host, self._target)
-        return route is None or route is not self._context.route(asked, self._target)
+        route = self._context.route(meaning.host, self._target)
+        if route is None or route is self._context.route(asked, self._target):
+            return route is None
+        return not (self._door.http2 and meaning.upgrade) or route.targets[0].scheme == "tls"
 
     def _hand_over(self, data: bytes) -> None:
         """Gives the connection, at a request boundary, to the application of our own names, with all bytes read."""
