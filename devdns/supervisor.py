@@ -29,7 +29,7 @@ from devdns.doors import Doors, Named, role_of
 from devdns.handed import VARIABLES, handed
 from devdns.listeners import Listeners, Wanted, open_listeners, show
 from devdns.openssl import configured
-from devdns.raw_doors import DoorsRefused, RawDoors, places
+from devdns.raw_doors import DoorsRefused, RawDoors, read
 from devdns.state_folder import Held, StateFolder
 
 ROLES = {"resolver": ("dns",), "proxy": ("http", "https")}  # whose sockets a part is given
@@ -41,6 +41,7 @@ START_BOUND = 15.0
 FILES = 65_536
 READY = b"R"
 WORD = 1 << 17  # bytes of the longest word of a child: all places of raw TCP there can be
+MOST_SAID = 500  # characters of what a child asked for, in one line
 BATCH = 100  # sockets handed over at once; the kernel takes 253
 HELD = 75  # EX_TEMPFAIL of sysexits.h: to whoever waits for a detached start, another devdns was quicker
 #: Variables that we set for the children; whatever stood there before means nothing.
@@ -246,9 +247,9 @@ class Supervisor:
     def _mind_raw_doors(self, child: Child, asked: bytes) -> None:
         """Opens and closes doors of raw TCP as control wants them, and tells who is concerned."""
         try:
-            opened, closed = self._raw.reconcile(places(json.loads(asked)))
-        except (DoorsRefused, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
-            self._say(f"{child.name} asks for what it is not given: {error}")
+            opened, closed = self._raw.reconcile(read(asked))
+        except DoorsRefused as error:
+            self._say(f"{child.name} asks for what it is not given: {str(error)[:MOST_SAID]}")
             return
         for each in self._children:
             if each.part == "proxy" and (opened or closed):

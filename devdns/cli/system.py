@@ -19,11 +19,11 @@ from devdns.cli.system_known import known_names
 from devdns.cli.text import clean, say
 from devdns.core.errors import UsageRefused
 from devdns.ports import holder
-from devdns.system import facts, report, resolvers, services
+from devdns.system import facts, files, report, resolvers, services
 from devdns.system.carry import Carrier, ForeignChange
-from devdns.system.journal import Journal
+from devdns.system.journal import Entry, Journal
 from devdns.system.machine import Machine
-from devdns.system.steps import Enable, Load, Plan, Step, is_ours, needs_root, refuse_strange
+from devdns.system.steps import Enable, Load, Plan, Step, Write, is_ours, needs_root, refuse_strange
 
 JOURNAL = "system.journal"
 
@@ -171,15 +171,19 @@ def _refuse_others(steps: Sequence[Step], journal: Journal[Step]) -> None:
 def _line() -> str:
     """The same command once more, with `--yes`."""
     words = [each for each in sys.argv[1:] if each != "--yes"]
-    return shlex.join([sys.executable, "-m", "devdns.cli.main", *words, "--yes"])
+    return shlex.join([sys.executable, "-P", "-m", "devdns.cli.main", *words, "--yes"])
 
 
 def _journal(state_dir: Path) -> Journal[Step]:
     """The journal of this state folder; raises `DevdnsError` when it names what devdns never changes."""
-    journal = Journal[Step](state_dir / JOURNAL, Step)
-    for entry in journal.entries:
-        refuse_strange(entry.step, entry.before, str(state_dir))
-    return journal
+    owner = facts.owner(state_dir)
+
+    def check(entry: Entry[Step]) -> None:
+        refuse_strange(entry.step, entry.before, str(state_dir), owner)
+        if entry.before.link and isinstance(entry.step, Write) and entry.step.user is None:
+            files.refuse_open_link(Path(entry.step.path), entry.before.link, owner[0])
+
+    return Journal[Step](state_dir / JOURNAL, Step, check)
 
 
 @contextmanager

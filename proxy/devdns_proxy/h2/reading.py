@@ -18,6 +18,7 @@ from devdns_proxy.http2.wire import Broken, Malformed
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
+    from devdns_proxy.h2.hpack import Field
     from devdns_proxy.h2.lane import Lane
 
 #: A field section as it is compressed.
@@ -169,11 +170,11 @@ class Reading(Sending):
     def _fields(self, number: int, block: bytes, *, ended: bool) -> None:
         lane = self.streams.get(number)
         if lane is not None:
-            lane.trail(self._reader.fields(block), ended=ended)
+            lane.trail(self._read_fields(block), ended=ended)
         elif number > self._last:
             self._open(number, self._asked(block, whole=ended), whole=ended)
         else:
-            self._reader.fields(block)
+            self._read_fields(block)
             if number in self._unended:
                 self._unended.discard(number)  # trailers, which a body of a known length cannot carry in HTTP/1.1
             elif number not in self._recent:
@@ -184,9 +185,7 @@ class Reading(Sending):
         known = self._known_blocks.get((block, whole))
         if known is not None:
             return known
-        fields = self._reader.fields(block)
-        if not self._reader.steady:
-            self._known_blocks.clear()
+        fields = self._read_fields(block)
         try:
             asked = requests.asked(fields, whole=whole)
         except Malformed as malformed:
@@ -196,6 +195,13 @@ class Reading(Sending):
                 self._known_blocks.clear()
             self._known_blocks[block, whole] = asked
         return asked
+
+    def _read_fields(self, block: bytes) -> list[Field]:
+        """Every section, trailers too, may change the table: a block that was known then means something else."""
+        fields = self._reader.fields(block)
+        if not self._reader.steady:
+            self._known_blocks.clear()
+        return fields
 
     def _priority(self, _: int, number: int, payload: bytes) -> None:
         """Read for its errors: RFC 9113 has no use for it any more."""
