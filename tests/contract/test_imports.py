@@ -18,6 +18,7 @@ DIRECTIONS = (
     ("devdns.providers", ("devdns.core",)),
     ("devdns.exports", ("devdns.core", "devdns.exports")),
     ("devdns.system", ("devdns.core", "devdns.system")),
+    ("devdns.doctor", ("devdns.core", "devdns.demo.dns", "devdns.doctor", "devdns.ports", "devdns.system")),
     ("devdns.control", ("devdns.core", "devdns.control", "devdns.links", "devdns.providers", "devdns.exports")),
     ("devdns.ports", ("devdns.core.errors",)),
     ("devdns.listeners", ("devdns.core.errors", "devdns.ports")),

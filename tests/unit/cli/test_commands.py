@@ -17,6 +17,7 @@ READING = {
     "system status",
     "status",
     "routes",
+    "doctor",
     "explain",
     "history",
     "open",
