@@ -18,8 +18,8 @@ from devdns_proxy.http2.wire import Broken, Malformed
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
-    from devdns_proxy.http2.hpack import Field
     from devdns_proxy.h2.lane import Lane
+    from devdns_proxy.http2.hpack import Field
 
 #: A field section as it is compressed.
 MOST_BLOCK = 32_768
