@@ -11,10 +11,10 @@ from msgspec import Struct
 from devdns.core.errors import DevdnsError
 from devdns.doctor.around import JOURNAL, KEY
 from devdns.doctor.findings import Finding
-from devdns.doctor.look import journal
 from devdns.doctor.running import LEFTOVERS, RESTART
 from devdns.system.carry import Carrier
 from devdns.system.journal import Entry
+from devdns.system.judged import journal
 from devdns.system.machine import Machine
 from devdns.system.steps import Step, needs_root
 
