@@ -33,8 +33,20 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 def files(root: Path = Path("/")) -> Files:
     """The texts that decide how names are found."""
-    names = ("etc/resolv.conf", "etc/nsswitch.conf", "etc/hosts", DROP_IN)
-    return Files(*(_text(root / name) for name in names))
+    return Files(
+        resolv_conf=_text(root / "etc/resolv.conf"),
+        nsswitch=_text(root / "etc/nsswitch.conf"),
+        hosts=_text(root / "etc/hosts"),
+        resolved=_text(root / DROP_IN),
+        resolvers=_inside(root / "etc/resolver"),
+    )
+
+
+def _inside(folder: Path) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple((str(path), _text(path)) for path in sorted(folder.iterdir()))
+    except OSError:
+        return ()
 
 
 def vpns() -> tuple[str, ...]:

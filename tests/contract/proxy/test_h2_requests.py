@@ -11,8 +11,8 @@ from support.http2 import END_STREAM, GET, HEADERS, frame, peer, settings
 from support.http_proxy import OK, backend, route, running, stage
 
 from devdns_proxy.h2.requests import asked
-from devdns_proxy.h2.wire import Malformed
 from devdns_proxy.heads import REQUEST_LINE
+from devdns_proxy.http2.wire import Malformed
 
 
 def lines(head: bytes) -> list[bytes]:
