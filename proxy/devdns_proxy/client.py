@@ -353,11 +353,18 @@ class Client(Repeating):
             self.transport.abort()
         elif self._upstream is not None and self._cut_short:
             self._part_over(self._upstream)
+        elif self._converses():
+            self.deadline = self._context.now + self._context.limits.stall_time
         elif self._body is not None and self._reading:
             self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))
         else:
             self._let_go()
             self._fail("it took the request and sent no answer in time", timed_out=True)
+
+    def _converses(self) -> bool:
+        """True in a body of HTTP/2 whose length nobody has said: a gRPC call, in which either side may wait for the other."""
+        amid = self._upstream is not None and self._body is not None and self._reading
+        return amid and self._door.http2 and self.meaning.length is None
 
     def waits(self) -> bool:
         """True when it is the client's turn: to send a request or the rest of one, or to read."""

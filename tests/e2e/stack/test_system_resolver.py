@@ -25,7 +25,9 @@ def stack(tmp_path):
     need_root("namespaces and port 53")
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\noptions timeout:2 attempts:1\n")
     namespace = ("unshare", "--mount", "--net", "sh", "-ec", INSIDE, "sh")
-    with Stack(tmp_path, "routes: {api: 5173}\n", "--workers", "1", prefix=namespace) as running:
+    stack = Stack(tmp_path, "routes: {api: 5173}\n", "--workers", "1", prefix=namespace)
+    del stack.environ["DEVDNS_HTTPS"]  # here the defaults are what is tested
+    with stack as running:
         yield running
 
 
@@ -49,6 +51,7 @@ def test_the_default_listeners_are_the_real_ports(stack):
     assert stack.facts["listeners"] == {
         "dns": [["127.0.0.53", 53]],
         "http": [["127.0.0.1", 80], ["::1", 80]],
+        "https": [["127.0.0.1", 443], ["::1", 443]],
     }
 
 
