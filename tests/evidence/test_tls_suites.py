@@ -68,9 +68,9 @@ def test_testssl_finds_nothing_above_low_but_what_is_not_ours(stack, port, tmp_p
     """With colours off it is the same script; it runs openssl some thousand times."""
     need("testssl", "hexdump", "openssl")
     out = tmp_path / "found.json"
-    flags = "--warnings off --quiet --color 0 --nodns none --ip 127.0.0.1 --connect-timeout 10".split()
-    ca = ("--add-ca", str(stack.state / "ca.pem"))
-    told("testssl", *flags, *ca, "--jsonfile", str(out), f"{NAME}:{port}", bound=880)
+    how = ("--warnings", "off", "--quiet", "--color", "0", "--connect-timeout", "10")
+    where = ("--nodns", "none", "--ip", "127.0.0.1", "--add-ca", str(stack.state / "ca.pem"))
+    told("testssl", *how, *where, "--jsonfile", str(out), f"{NAME}:{port}", bound=880)
     found = {each["id"]: (each["severity"], each["finding"]) for each in json.loads(out.read_text())}
     print(*(f"{each}: {why}" for each, why in found.items() if why[0] not in ("OK", "INFO")), sep="\n")
     assert len(found) > 100
