@@ -6,16 +6,18 @@ Nothing here is shared with the proxy, and no library hides a retry or a closed 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where to connect to, and the Host to ask for."""
+    """Where to connect to, and the Host to ask for; with TLS where there are settings for it."""
 
     ip: str
     port: int
     host: str
+    tls: ssl.SSLContext | None = None
 
 
 class Answer(NamedTuple):
@@ -48,7 +50,10 @@ class Connection(asyncio.Protocol):
     @classmethod
     async def open(cls, place: Place, idle_lost: Callable[[Connection], None]) -> Connection:
         """Raises OSError."""
-        _, made = await asyncio.get_running_loop().create_connection(lambda: cls(idle_lost), place.ip, place.port)
+        name = place.host if place.tls else None
+        _, made = await asyncio.get_running_loop().create_connection(
+            lambda: cls(idle_lost), place.ip, place.port, ssl=place.tls, server_hostname=name
+        )
         return made
 
     async def ask(self, request: bytes) -> Answer:

@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from math import inf
 
+from msgspec.structs import replace
+
 from devdns.core.holding import HOLD
 from devdns.core.names import Zones
 from devdns.core.settings import DockerConfig
@@ -65,9 +67,10 @@ class DockerProvider:
                 at = known or endpoint(self._host, self._environ)
                 path = at.socket
                 if known or self._is_expected(at):
-                    async with aclosing(self._follow(at)) as statements:
-                        async for said in statements:
-                            known, pause, heard = None if at.named else at, FIRST_PAUSE, inf
+                    async with aclosing(self._follow(at, said)) as words:
+                        async for said in words:
+                            if isinstance(said, Statement):
+                                known, pause, heard = None if at.named else at, FIRST_PAUSE, inf
                             yield said
                 elif not isinstance(said, Statement):
                     said = Statement(absent=f"no Docker Engine at {at.url}")
@@ -91,11 +94,16 @@ class DockerProvider:
             return at.named or os.path.exists(at.socket)  # noqa: PTH110 - Path.exists() raises where a folder is closed
         return self._config.enabled
 
-    async def _follow(self, at: Endpoint) -> AsyncGenerator[Statement, None]:
-        """What the engine's containers are, each time that changes; raises `EngineLost` in the end."""
+    async def _follow(
+        self, at: Endpoint, before: Statement | Trouble | None
+    ) -> AsyncGenerator[Statement | Trouble, None]:
+        """What the engine's containers are, each time that changes; raises `EngineLost` in the end. `before` was said last."""
         stack = Stack(at, self._rules, self._memory)
         last: object = None
         try:
+            async with aclosing(self._connected(stack, before)) as troubles:
+                async for trouble in troubles:
+                    yield trouble
             await stack.open()
             while True:
                 now = await stack.settled()
@@ -104,6 +112,22 @@ class DockerProvider:
                     yield now
         finally:
             await stack.close()
+
+    async def _connected(self, stack: Stack, before: Statement | Trouble | None) -> AsyncGenerator[Trouble, None]:
+        """Returns when the engine answers. One that was away takes connections long before that, and ends its containers meanwhile."""
+        connecting = asyncio.create_task(stack.connect())
+        try:
+            while not (await asyncio.wait((connecting,), timeout=AWAITED_PAUSE))[0]:
+                if not isinstance(before, Trouble):
+                    continue
+                now = replace(before, routes=await self._memory.look())
+                if now != before:
+                    before = now
+                    yield now
+            await connecting
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
 
 
 async def _until_taken(path: str, pause: float) -> None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from devdns.core.holding import Holding
 from devdns.core.names import Claim
 from devdns.core.routes import Route, State, Target
-from devdns.providers.docker_reach import ASK, Knock, knock_published
+from devdns.providers.docker_reach import ASK, STAYS_OPEN, Knock, knock_published
 
 AWAY = "the Docker Engine went away"
 KNOCKS_AT_ONCE = 64
@@ -95,7 +95,8 @@ class Memory:
 
         async def ask(target: Target) -> tuple[Target, Knock]:
             async with doors:
-                return target, await knock_published(target.host, target.port, ASK.get(target.scheme, b""))
+                ask = ASK.get(target.scheme, b"")
+                return target, await knock_published(target.host, target.port, ask, STAYS_OPEN)
 
         found = dict(await asyncio.gather(*map(ask, targets)))
         self._silent = {

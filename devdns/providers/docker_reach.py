@@ -17,7 +17,9 @@ from devdns.core.http2 import GREETING
 from devdns.providers.docker_container import LOCAL, NOWHERE, Container, Ground, Published, Reach
 
 WITHIN = 0.2
-STAYS_OPEN = 0.05
+#: Seconds until a connection that says nothing counts as one to a service. What was asked something would mostly have answered by then,
+#: and docker-proxy on a busy machine may be that late to find out that nobody is there.
+STAYS_OPEN, STAYS_MUTE = 0.05, 0.5
 #: What is said to a service, by its scheme. Any answer will do, also that there is no such thing.
 ASK = {
     "http": b"HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: devdns\r\nConnection: close\r\n\r\n",
@@ -104,14 +106,15 @@ async def knock(host: str, port: int, within: float = WITHIN) -> Knock:
     return found
 
 
-async def knock_published(host: str, port: int, ask: bytes = b"") -> Knock:
-    """Connects and says `ask`: open when a byte comes or the connection stays for `STAYS_OPEN` seconds."""
+async def knock_published(host: str, port: int, ask: bytes = b"", stays: float | None = None) -> Knock:
+    """Connects and says `ask`: open when a byte comes or the connection stays for `stays` seconds."""
+    stays = stays or (STAYS_MUTE if ask else STAYS_OPEN)
     found, sock = await _connect(host, port, WITHIN)
     if sock is None:
         return Knock.REFUSED if found is Knock.OPEN else found  # open without a socket: it was reset
     with sock:
         try:
-            async with asyncio.timeout(STAYS_OPEN):
+            async with asyncio.timeout(stays):
                 loop = asyncio.get_running_loop()
                 await loop.sock_sendall(sock, ask)
                 heard = await loop.sock_recv(sock, 1)

@@ -37,7 +37,7 @@ SIGNALLED = 0.1
 
 
 class Stack:
-    """One connection's worth of knowledge. `open`, then `settled` again and again until it raises `EngineLost`, then `close`."""
+    """One connection's worth of knowledge. `connect` and `open`, then `settled` again and again until it raises `EngineLost`, then `close`."""
 
     def __init__(self, at: Endpoint, rules: Rules, memory: Memory) -> None:
         self._engine = Engine(at, self._hear, self._end)
@@ -56,9 +56,12 @@ class Stack:
         self._clock = asyncio.get_running_loop().time
         self._told = self._clock()
 
-    async def open(self) -> None:
-        """Connects and takes in every container. Raises `EngineLost`."""
+    async def connect(self) -> None:
+        """Until the engine answers nothing is known, and nothing in the memory changes. Raises `EngineLost`."""
         await self._engine.connect()
+
+    async def open(self) -> None:
+        """Once connected: takes in every container. Raises `EngineLost`."""
         self._rules = replace(self._rules, ground=self._engine.ground)
         await self._review()
         await self._inquiry.drain()

@@ -138,7 +138,8 @@ def ups_and_downs(stamps: Path) -> list[tuple[float, str, str]]:
 
     `cut` when it lives on and nothing leads to it.
     """
-    lines = stamps.read_text().splitlines() if stamps.exists() else []
+    text = stamps.read_text() if stamps.exists() else ""
+    lines = text[: text.rfind("\n") + 1].splitlines()  # a line that crosses a page may be seen by halves
     return sorted((float(at), word, who) for word, at, who in (line.split() for line in lines))
 
 

@@ -8,6 +8,7 @@ import asyncio
 import functools
 import os
 import secrets
+import ssl
 import subprocess
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
+from devdns.core.holding import HOLD
 from devdns_bench.probe import Probe
 from devdns_bench.probe_rows import Row, quantile
 from devdns_bench.probe_wire import Place
@@ -32,6 +34,14 @@ BOUND = 25.0  # seconds until a turn must be over
 PATIENCE = 20.0  # above the time for which requests are held
 IN_FLIGHT = {"post_written_lost", "truncated"}
 DYING = 0.01  # seconds for which a request may be on its way to a process that is gone
+NEAR = 1.0  # seconds of the hold that devdns keeps: to hear that a backend is up, and to let go of who waits
+#: What becomes of a request once the hold is over: it is told a reason, if anybody still waits for that.
+OVER = {"http_4xx", "http_5xx", "timeout"}
+#: Seconds by which a prober may be late: one that comes later goes before the hold is over, or connects and then says nothing for so
+#: long that the connection is closed.
+LATE = 4.0
+UNHEARD = {"timeout", "reset", "post_written_lost"}
+MOST_VOID = 5  # turns of a scene
 
 
 Change = Callable[[], object]
@@ -56,8 +66,19 @@ class Turn:
         lost = row.outcome in IN_FLIGHT or (row.method == "POST" and row.status in {502, 504})
         return lost and any(sent < gone and told < ended for told, gone in self.deaths)
 
+    def void(self) -> set[str]:
+        """The outcomes that show nothing, on a machine that has other things to do: none, unless the backends were away for longer than
+        requests are held, or the prober came too late.
+        """
+        outlasted = any(back + self.slack - gone > HOLD - NEAR for gone, back in self.down)
+        late = any(row.sent - row.due > LATE for row in self.probe.rows)
+        return (OVER if outlasted else set[str]()) | (UNHEARD if late else set[str]())
+
     def failures(self) -> list[Row]:
-        return [row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row)]
+        void = self.void()
+        return [
+            row for row in self.probe.rows if row.outcome != "ok" and not self.excuse(row) and row.outcome not in void
+        ]
 
     def tolls(self) -> list[tuple[int, int]]:
         """For each time that a backend went down: the requests excused by it, and the most that were in flight at one moment of it."""
@@ -105,17 +126,24 @@ class RoutesFile:
 
 @dataclass
 class Surroundings:
-    """What scenes share. `stamps` is a folder; `published`: containers' own addresses are out of devdns's reach."""
+    """What scenes share. `stamps` is a folder; `published`: containers' own addresses are out of devdns's reach; `secure`: asked by HTTPS."""
 
     engine: Engine | None
     stack: Stack
     stamps: Path
     published: bool = False
+    secure: bool = False
     processes: list[subprocess.Popen] = field(default_factory=list)  # those on this machine
 
     def __post_init__(self) -> None:
         self.stamps.mkdir()
         self.routes = RoutesFile(self.stack.config)
+
+    def place(self, name: str) -> Place:
+        """Where clients ask for it."""
+        host, role = f"{name}.dev.test", "https" if self.secure else "http"
+        settings = ssl.create_default_context(cafile=self.stack.state / "ca.pem") if self.secure else None
+        return Place(*self.stack.facts["listeners"][role][0], host, settings)
 
 
 class Scene:
@@ -132,12 +160,15 @@ class Scene:
         self._around = around
         self.known: set[str] = set()  # the identities that may answer
         self.done: list[Turn] = []
+        self.void = set[int]()  # the turns that are made again
         self._attended: set[int] = set()  # process ids
         self._ending: set[asyncio.Task[None]] = set()
 
     def beside(self, name: str) -> "Scene":
-        """Another one, of another name, in the same surroundings."""
-        return Scene(self._around, f"{self.name}-{name}", self.repeats)
+        """Another one, of another name, in the same surroundings, whose turns are made together with this one's."""
+        other = Scene(self._around, f"{self.name}-{name}", self.repeats)
+        other.void = self.void
+        return other
 
     async def start(
         self, port: int = 8000, *, beside: str = "", labels: dict[str, str] | None = None, **options
@@ -174,12 +205,15 @@ class Scene:
         before = self.ups()
         made = await self.call(change, *args, **options)
         await until(lambda: self.ups() > before, BOUND)
-        self._attend()
+        await self._attend()
         return made
 
-    def _attend(self) -> None:
-        """Notes the end of each backend's process as the kernel tells it, so that what was in flight then is known."""
-        for pid, word in apps.running(self.known):
+    async def _attend(self) -> None:
+        """Notes the end of each backend's process as the kernel tells it, so that what was in flight then is known.
+
+        A look at every process may wait for one that has no turn: in a thread, so that no prober does.
+        """
+        for pid, word in await self.call(lambda: list(apps.running(self.known))):
             if pid not in self._attended:
                 self._attended.add(pid)
                 relayed = relays.own_address(pid) if self.published else None
@@ -227,9 +261,12 @@ class Scene:
         return sum(word == "up" for _, word, _ in apps.ups_and_downs(self.stamps))
 
     async def turns(self, slack: float = 0.0, fresh: Change | None = None) -> AsyncIterator[Turn]:
-        """Yields a turn whose probe runs well, `repeats` times; going on means that the change is made. `fresh` is done before each."""
-        place = Place(*self.stack.http, f"{self.name}.dev.test")
-        for _ in range(self.repeats):
+        """Yields a turn whose probe runs well, `repeats` times; going on means that the change is made. `fresh` is done before each.
+
+        One that shows nothing (`Turn.void`) is made again, in this scene and in those beside it, which know of it before either goes on.
+        """
+        place = self._around.place(self.name)
+        while len(self.done) < self.repeats + min(len(self.void), MOST_VOID):
             if fresh is not None:
                 await self.back(fresh)
             await self._serves(place)
@@ -239,6 +276,9 @@ class Scene:
                 await self._well(probe, LEAD)
                 turn.changed = time.monotonic()
                 yield turn
+                turn.down = apps.downtimes(self.stamps, probe.began)
+                if turn.void():
+                    self.void.add(len(self.done))
                 await self._well(probe, TAIL)
             await asyncio.gather(*self._ending)
             turn.down = apps.downtimes(self.stamps, probe.began)
@@ -305,7 +345,7 @@ class Scene:
         slowest = [round(1000 * max((row.took for row in turn.probe.rows), default=0)) for turn in self.done]
         late = quantile(sorted(row.sent - row.due for row in rows), 0.99)
         return (
-            f"{self.name:12} x{len(self.done)}: {len(rows)} requests, failed {sum(len(turn.failures()) for turn in self.done)}, excused {dict(excused)} of {flying} in flight, down {down} ms, "
+            f"{self.name:12} x{len(self.done)} ({sum(bool(turn.void()) for turn in self.done)} void): {len(rows)} requests, failed {sum(len(turn.failures()) for turn in self.done)}, excused {dict(excused)} of {flying} in flight, down {down} ms, "
             f"slowest {slowest} ms, above downtime p99 {1000 * self.excess():.0f} ms (before the change {1000 * self.calm():.0f} ms), idle closed "
             f"{sum(turn.probe.idle_closed for turn in self.done)}, prober late {1000 * late:.0f} ms"
         )

@@ -11,6 +11,11 @@ def resident(pid: int | str) -> int:
     return int(line.split()[1]) * 1024
 
 
+def queued(pid: int | str) -> float:
+    """Seconds for which the first thread of a process was ready to run and others had the processors (Linux's /proc/PID/schedstat)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def descriptors(pid: int | str) -> int:
     """How many files and sockets a process has open."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))

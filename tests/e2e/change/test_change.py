@@ -5,6 +5,7 @@ The full count of repetitions, and the added delay, are judged in tests/evidence
 
 import pytest
 from support.change_run import CONTAINERS, DAEMONS, PROCESSES, RELAYED, judged, no_engine, play, surroundings
+from support.change_scenes import respawned
 
 pytestmark = pytest.mark.timeout(300)
 REPEATS = 3
@@ -28,3 +29,8 @@ async def test_no_restart_of_the_engine_loses_a_request(engine, tmp_path, publis
 async def test_no_change_of_a_server_on_this_machine_loses_a_request(tmp_path):
     with no_engine(tmp_path) as around:
         judged(await play(around, PROCESSES, REPEATS, at_once=3))
+
+
+async def test_no_restart_of_a_server_loses_a_request_by_https(tmp_path):
+    with no_engine(tmp_path, secure=True) as around:
+        judged(await play(around, [respawned], REPEATS, at_once=1))

@@ -376,6 +376,28 @@ async def test_while_the_engine_is_away_what_answers_stays_and_what_refuses_is_h
         assert heard.trouble is None
 
 
+async def test_what_ends_while_an_engine_that_is_back_does_not_answer_yet_is_held(replay, ports):
+    """Such an engine takes connections, and its containers down, seconds before it tells so."""
+    going = socket.create_server(("127.0.0.1", 0))
+    replay.put(box("stays", ports["a"], labels={"dev.route": "stays"}))
+    replay.put(box(port=going.getsockname()[1]))
+    async with watching(replay.url) as heard:
+        await heard.live("stays")
+        await heard.live("api")
+        with replay.silent():
+            replay.asked.clear()
+            replay.hang_up()
+            await heard.until(lambda: heard.trouble, "the trouble")
+            await until(lambda: replay.asked)
+            going.close()
+            await heard.until(lambda: heard.state("api") is RESTARTING, "the refusal")
+            assert heard.route("api").reason == docker_memory.AWAY
+            assert heard.route("stays").state is LIVE
+            replay.put(box(port=ports["b"]))
+        assert (await heard.live("api")).targets == (Target("127.0.0.1", ports["b"]),)
+        assert heard.trouble is None
+
+
 async def test_an_engine_that_is_back_is_heard_as_soon_as_its_socket_takes_connections(replay, ports, monkeypatch):
     """Also where nobody waits: containers that ran on without it are started anew with it."""
     monkeypatch.setattr(docker, "FIRST_PAUSE", 600)

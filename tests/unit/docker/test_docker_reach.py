@@ -107,12 +107,25 @@ async def test_on_a_published_port_only_a_connection_that_stays_is_open(behave, 
 
 
 async def test_a_service_of_http_2_is_greeted_in_it_on_a_published_port(monkeypatch):
-    monkeypatch.setattr(docker_reach, "STAYS_OPEN", 20.0)
+    monkeypatch.setattr(docker_reach, "STAYS_MUTE", 20.0)
     async with h2_service() as service:
         service.greets = False  # its settings come once it was spoken to
         assert await knock_published("127.0.0.1", service.port, docker_reach.ASK["h2c"]) is Knock.OPEN
     with listening(hangs_up) as port:
         assert await knock_published("127.0.0.1", port, docker_reach.ASK["h2c"]) is Knock.REFUSED
+
+
+async def test_a_relay_that_is_late_to_find_nobody_is_no_service(monkeypatch):
+    monkeypatch.setattr(docker_reach, "STAYS_OPEN", 0.0)
+    monkeypatch.setattr(docker_reach, "STAYS_MUTE", 20.0)
+    asked = docker_reach.ASK["http"]
+
+    def finds_nobody(sock):
+        assert sock.recv(len(asked)) == asked
+        resets(sock)
+
+    with listening(finds_nobody) as port:
+        assert await knock_published("127.0.0.1", port, asked) is Knock.REFUSED
 
 
 async def test_a_published_port_that_nobody_holds_is_refused():
