@@ -20,6 +20,8 @@ test: parts lint types unit e2e ## lint, types and every test; installs what the
 
 evidence: parts ## the long versions: full repetitions, cost measurements, soaks, a bare machine
 	@$(PIP) install --constraint $(LOCK) --group evidence
+	@sh .ci/packages $$(sed -e 's/[ #].*//' tests/parts/packages_evidence.txt)
+	@sh .ci/sslyze
 	@$(PYTEST) -m evidence -s tests
 	@$(PYTHON_BIN) -m devdns_bench.dns_cost
 	@$(PYTHON_BIN) -m devdns_bench.dns_latency

@@ -114,7 +114,7 @@ def _take(handed: Iterable[tuple[str, socket.socket]], wanted: set[str], listene
 
 def _open(wanted: Wanted, listeners: Listeners) -> None:
     failures = []
-    for address in wanted.candidates:
+    for address in _alike(wanted, listeners.addresses[wanted.role]):
         try:
             sockets = bind_dns(*address) if wanted.role == "dns" else [(wanted.role, bind_tcp(*address))]
         except OSError as error:
@@ -132,6 +132,15 @@ def _open(wanted: Wanted, listeners: Listeners) -> None:
         listeners.notes += [f"{_why(wanted.role, *each)}; going on without" for each in failures]
         return
     raise UsageRefused("; ".join(_why(wanted.role, *each) for each in failures), _mend(wanted.role, failures[-1][1]))
+
+
+def _alike(wanted: Wanted, bound: list[Address]) -> tuple[Address, ...]:
+    """The candidates, of an optional one only those with a port that its role has already.
+
+    A name has one URL and an address of each family: with another program at 127.0.0.1:80 and devdns at [::1]:80, it would lead to either.
+    """
+    ports = {port for _, port in bound}
+    return tuple(each for each in wanted.candidates if not (wanted.optional and ports) or each[1] in ports)
 
 
 def _tell(role: str, failures: list[tuple[Address, OSError]], bound: Address, listeners: Listeners) -> None:

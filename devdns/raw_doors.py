@@ -7,6 +7,7 @@ only addresses of `NETWORK`. Their sockets carry the place in their names: `tcp@
 from __future__ import annotations
 
 import errno
+import json
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,11 +108,19 @@ class RawDoors:
         return host
 
 
+def read(word: bytes) -> list[Address]:
+    """The places that a word of control asks for; raises `DoorsRefused` for whatever else it holds."""
+    try:
+        return places(json.loads(word))
+    except (ValueError, RecursionError) as error:  # ValueError: no JSON, no text, or a number longer than Python reads
+        raise DoorsRefused(str(error)) from None
+
+
 def places(rows: object) -> list[Address]:
     """The places of a message of control; raises `DoorsRefused` for anything but addresses of `NETWORK` and ports."""
     try:
         found = [(str(IPv4Address(host)), int(port)) for host, port in rows]  # type: ignore[attr-defined] # whatever JSON holds
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:  # JSON as Python reads it knows Infinity
         raise DoorsRefused(f"{rows!r} is no list of places: {error}") from None
     for host, port in found:
         if IPv4Address(host) not in NETWORK or not 0 < port < 65536:

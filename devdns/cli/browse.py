@@ -42,6 +42,10 @@ def _url_of(client: Client, name: str) -> str:
     route = body.get("route")
     if not route:
         raise DevdnsError(f"no route has the name {body['host']!r}", f"add it with devdns add {name} PORT")
+    if route["port"]:
+        raise DevdnsError(
+            f"{route['name']} is raw TCP, which no browser speaks", f"devdns explain {name} says where it is"
+        )
     base = str(route["url"]).removesuffix(route["prefix"])
     host = str(route["host"])
     if host.startswith("*."):

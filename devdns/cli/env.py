@@ -57,9 +57,10 @@ def _proxies(environ: Mapping[str, str], zones: list[str]) -> dict[str, str]:
 
 
 def _urls(status: Body, body: Body) -> Urls:
-    """Of the routes that answer now; by https where it is listened for."""
+    """Of the routes that answer now; by https where it is listened for. Raw TCP has no URL that programs share."""
     secure = next(iter(status["listeners"].get("https") or ()), None)
-    places = [Place(row["host"], row["prefix"], _url(row, secure)) for row in body["routes"] if row["state"] == "live"]
+    live = [row for row in body["routes"] if row["state"] == "live" and not row["port"]]
+    places = [Place(row["host"], row["prefix"], _url(row, secure)) for row in live]
     return urls(places, status["zones"][0])
 
 

@@ -14,9 +14,9 @@ from devdns.cli.state import installed, record
 from devdns.doctor import asking, browsers
 from devdns.doctor.facts import Address
 from devdns.doctor.hops import Reach, Trail
-from devdns.doctor.look import SYSTEM_JOURNAL
 from devdns.doctor.refusals import Reply
 from devdns.doctor.visiting import connect, fetch, handshake
+from devdns.system.judged import NAME as SYSTEM_JOURNAL
 
 SECONDS = 3.0
 OUTSIDE = ("outside",)

@@ -18,15 +18,17 @@ from devdns.core.compose_file import services as services_of
 from devdns.core.errors import DevdnsError, UsageRefused
 from devdns.exports import compose
 from devdns.exports.hosts import dnsmasq, hosts
+from devdns.exports.nginx import nginx
 from devdns.exports.sites import sites
 from devdns.system.bundle import bundle
 from devdns.system.certificate import read
 
-FORMATS = ("compose", "hosts", "dnsmasq")
+FORMATS = ("compose", "hosts", "dnsmasq", "nginx")
+NGINX_PORT = 80
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
-@click.command()
+@click.command(short_help="Print the names for another program.")
 @click.argument("format_", metavar="FORMAT", type=click.Choice(FORMATS))
 @option(
     "--service",
@@ -42,7 +44,7 @@ COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-co
 )
 @common
 def export(*, format_: str, services: Sequence[str], gateway: str | None, state_dir: Path, config: Path | None) -> None:  # noqa: ARG001 - -c is understood by every command
-    """Print the names for another program: compose, hosts or dnsmasq."""
+    """Print the names for another program: compose, hosts, dnsmasq or nginx."""
     client = Client(state_dir)
     status, rows = client.ask("GET", "/api/v1/status"), client.ask("GET", "/api/v1/routes")["routes"]
     found = sites(row for row in rows if not row["port"])
@@ -50,6 +52,8 @@ def export(*, format_: str, services: Sequence[str], gateway: str | None, state_
         said = compose.text(found, services or _services(), _reach(state_dir, rows, gateway))
     elif format_ == "hosts":
         said = hosts(found, _hosts_addresses(status))
+    elif format_ == "nginx":
+        said = nginx((row for row in rows if not row["port"]), NGINX_PORT)
     else:
         said = _dnsmasq(status)
     sys.stdout.write(said)

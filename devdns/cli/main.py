@@ -30,6 +30,7 @@ COMMANDS = {
     "rm": "devdns.cli.rm:rm",
     "explain": "devdns.cli.explain:explain",
     "doctor": "devdns.cli.doctor:doctor",
+    "bundle": "devdns.cli.bundle:bundle",
     "history": "devdns.cli.history:history",
     "open": "devdns.cli.browse:browse",
     "chaos": "devdns.cli.chaos:chaos",

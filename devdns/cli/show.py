@@ -50,7 +50,7 @@ def near_path(path: Path, base: Path) -> str:
 
 
 def route_lines(routes: Iterable[Row], base: Path | None = None, width: int | None = None) -> list[str]:
-    """The table of `devdns routes`, within `width` columns; a long target is cut before a long origin."""
+    """The table of `devdns routes`, within `width` columns; the longer of target and origin is cut first."""
     paint = style(sys.stdout)
     rows = [
         (

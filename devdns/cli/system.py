@@ -19,13 +19,11 @@ from devdns.cli.system_known import known_names
 from devdns.cli.text import clean, say
 from devdns.core.errors import UsageRefused
 from devdns.ports import holder
-from devdns.system import facts, report, resolvers, services
+from devdns.system import facts, judged, report, resolvers, services
 from devdns.system.carry import Carrier, ForeignChange
 from devdns.system.journal import Journal
 from devdns.system.machine import Machine
-from devdns.system.steps import Enable, Load, Plan, Step, is_ours, needs_root, refuse_strange
-
-JOURNAL = "system.journal"
+from devdns.system.steps import Enable, Load, Plan, Step, is_ours, needs_root
 
 _dry_run = option("--dry-run", is_flag=True, help="Print what would be changed, and change nothing.")
 _yes = option("--yes", is_flag=True, help="Do not ask.")
@@ -64,7 +62,7 @@ def install(*, state_dir: Path, config: Path | None, dry_run: bool, yes: bool, *
         return 0
     _permit(plan.steps, yes=yes)
     state.prepare(state_dir)
-    journal = _journal(state_dir)
+    journal = judged.journal(state_dir)
     _refuse_others(plan.steps, journal)
     with _carrier(journal) as carrier:
         carrier.carry_out(plan.steps)
@@ -80,7 +78,7 @@ def install(*, state_dir: Path, config: Path | None, dry_run: bool, yes: bool, *
 def uninstall(*, state_dir: Path, config: Path | None, keep: bool, dry_run: bool, yes: bool) -> int:
     """Bring back what was there before, to the byte."""
     _ = config
-    journal = _journal(state_dir)
+    journal = judged.journal(state_dir)
     if not journal.entries:
         say("nothing is installed")
         return 0
@@ -101,7 +99,7 @@ def uninstall(*, state_dir: Path, config: Path | None, keep: bool, dry_run: bool
 def status(*, state_dir: Path, config: Path | None, as_json: bool) -> int:
     """What is installed, and whether it still stands."""
     _ = config
-    journal = _journal(state_dir)
+    journal = judged.journal(state_dir)
     seen = report.look(journal.entries, Machine(_told))
     kind = resolvers.kind_of(facts.machine(_holder()))
     if as_json:
@@ -154,7 +152,9 @@ def _permit(steps: Sequence[Step], *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageRefused("nobody said yes, and this is no terminal to ask at", _line())
+        raise UsageRefused(
+            "nobody said yes, and this is no terminal to ask at", f"devdns {shlex.join(sys.argv[1:])} --yes"
+        )
     click.confirm("Go on?", abort=True)
 
 
@@ -171,15 +171,7 @@ def _refuse_others(steps: Sequence[Step], journal: Journal[Step]) -> None:
 def _line() -> str:
     """The same command once more, with `--yes`."""
     words = [each for each in sys.argv[1:] if each != "--yes"]
-    return shlex.join([sys.executable, "-m", "devdns.cli.main", *words, "--yes"])
-
-
-def _journal(state_dir: Path) -> Journal[Step]:
-    """The journal of this state folder; raises `DevdnsError` when it names what devdns never changes."""
-    journal = Journal[Step](state_dir / JOURNAL, Step)
-    for entry in journal.entries:
-        refuse_strange(entry.step, entry.before, str(state_dir))
-    return journal
+    return shlex.join([sys.executable, "-P", "-m", "devdns.cli.main", *words, "--yes"])
 
 
 @contextmanager

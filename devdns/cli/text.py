@@ -80,7 +80,7 @@ def table(
     width: int | None = None,
     cut: Sequence[int] = (),
 ) -> list[str]:
-    """Aligned lines of clean cells. `look(column, padded)` colours a cell; over `width` the columns in `cut` give way, in that order."""
+    """Aligned lines of clean cells. `look(column, padded)` colours a cell; over `width` the columns in `cut` give way, the widest first."""
     body = [[clean(cell) for cell in row] for row in rows]
     every = [list(header), *body] if header else body
     if not every:
@@ -99,8 +99,11 @@ def table(
 def _narrowed(sizes: list[int], room: int, cut: Sequence[int]) -> list[int]:
     """No column gets narrower than what still tells something; what is too wide even so is wrapped by the terminal."""
     sizes = sizes.copy()
-    for column in cut:
-        sizes[column] -= min(max(0, sum(sizes) - room), max(0, sizes[column] - NARROWEST))
+    while sum(sizes) > room and cut:
+        widest = max(cut, key=sizes.__getitem__)
+        if sizes[widest] <= NARROWEST:
+            break
+        sizes[widest] -= 1
     return sizes
 
 

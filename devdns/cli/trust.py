@@ -11,7 +11,7 @@ import click
 from devdns.cli.consent import agreed, consent_options
 from devdns.cli.options import common, json_option
 from devdns.cli.show import print_json
-from devdns.cli.text import say
+from devdns.cli.text import clean, say
 from devdns.cli.trust_machine import Machine, machine
 from devdns.cli.trust_show import CA, ca_lines, plan_lines, store_row, trust_lines
 from devdns.core.errors import DevdnsError
@@ -31,6 +31,7 @@ VERSION = 1
 def trust(*, state_dir: Path, config: Path | None, dry_run: bool, yes: bool, as_json: bool) -> int:  # noqa: ARG001 - -c is understood by every command
     """Make this machine's browsers and programs trust the local CA."""
     certificate = read(state_dir / CA)
+    zones = _zones(certificate, state_dir)
     here = machine(state_dir, "trust", os.environ)
     plan, old = _wishes(here, certificate), _outdated(here, certificate)
     if not plan:
@@ -38,7 +39,7 @@ def trust(*, state_dir: Path, config: Path | None, dry_run: bool, yes: bool, as_
             "no trust store was found on this machine", f"give {state_dir / CA} to your programs yourself"
         )
     if not as_json:
-        say(*ca_lines(certificate, state_dir), *plan_lines(plan, old))
+        say(*ca_lines(certificate, state_dir), f"for {clean(', '.join(zones))} and below", *plan_lines(plan, old))
     failures: dict[str, str] = {}
     if not dry_run and (old or any(wish.open for wish in plan)):
         if not agreed("trust it there?", yes=yes, command="devdns trust"):
@@ -50,6 +51,19 @@ def trust(*, state_dir: Path, config: Path | None, dry_run: bool, yes: bool, as_
     elif not dry_run:
         say(*trust_lines(plan, failures))
     return 0 if dry_run or all(wish.trust.answer == "trusted" for wish in plan) else 1
+
+
+def _zones(certificate: Certificate, state_dir: Path) -> tuple[str, ...]:
+    """What the CA may sign for; raises `DevdnsError` for one without our limits, whose key would stand for every name there is."""
+    from devdns.control.signing.authority import zones_of_ca  # noqa: PLC0415 - a large library, for this command only
+
+    zones = zones_of_ca(certificate.der)
+    if not zones:
+        raise DevdnsError(
+            f"{str(state_dir / CA)!r} is no CA that devdns made: nothing limits what it may sign for",
+            "remove ca.pem and ca.key there, and devdns up makes another one",
+        )
+    return zones
 
 
 def _body(

@@ -64,4 +64,4 @@ def _user(state_dir: Path, environ: Mapping[str, str]) -> User | None:
 def _called() -> list[str]:
     """How this command is called by its full path: sudo has a path of its own."""
     called = Path(sys.argv[0])
-    return [str(called.absolute())] if called.name == "devdns" else [sys.executable, "-m", "devdns.cli.main"]
+    return [str(called.absolute())] if called.name == "devdns" else [sys.executable, "-P", "-m", "devdns.cli.main"]

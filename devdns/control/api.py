@@ -29,9 +29,9 @@ from devdns.control.shapes import VERSION
 from devdns.control.tls_shape import NoTls, TlsFacts
 from devdns.control.told import Told
 from devdns.core.kinds import read_seconds
-from devdns.core.names import parse_any_claim
+from devdns.core.names import Claim, parse_any_claim
 from devdns.core.network import Network
-from devdns.core.routes import Conflict
+from devdns.core.routes import Conflict, RouteTable
 from devdns.core.routes_file import bind, read_line
 from devdns.core.whence import whence
 
@@ -182,9 +182,7 @@ class Api:
         registry = self._registry
         claim = parse_any_claim(request.match_info["name"], registry.zones)
         if registry.manual_route(claim) is None:
-            other = registry.table.get(claim)
-            where = f": it comes from {whence(other.source, other.origin)}" if other else ""
-            raise web.HTTPNotFound(text=f"no route {str(claim)!r} was added by hand{where}")
+            raise web.HTTPNotFound(text=f"no route {str(claim)!r} was added by hand{_instead(claim, registry.table)}")
         await asyncio.shield(registry.remove(claim))
         return answer({"version": VERSION, "removed": str(claim)})
 
@@ -201,6 +199,14 @@ class Api:
         if not await asyncio.shield(self._registry.detach(path)):
             raise web.HTTPNotFound(text=f"no file {path!r} is attached")
         return answer({"version": VERSION, "detached": path})
+
+
+def _instead(claim: Claim, table: RouteTable) -> str:
+    """Who else says what the name is; where that is nobody, which other route of the name a hand added, as db:5432 for db."""
+    if other := table.get(claim):
+        return f": it comes from {whence(other.source, other.origin)}"
+    beside = [each.name for each in (*table.at(claim.host), *table.raw(claim.host)) if each.source == "manual"]
+    return f", but {', '.join(beside)} was" if beside else ""
 
 
 async def _path(request: web.Request) -> str:

@@ -78,21 +78,28 @@ def parse_target(text: str | int, scheme: str | None = None) -> Target:
     place, slash, path = raw.partition("://")[2].partition("/")
     if place and path:
         raise TargetRefused(f"target {str(text)!r} holds a path", f"leave out {slash + path!r}")
-    if "://" in raw and not re.search(r":[0-9]+/?$", raw):
-        named = raw.partition("://")[0]
-        raw = f"{raw.rstrip('/')}:{DEFAULT_PORTS.get(named, 0)}"
-    found = TARGET.fullmatch(raw)
+    found = TARGET.fullmatch(_with_port(raw, scheme) if place else raw)
     if not found:
         raise TargetRefused(
             f"target {str(text)!r} is not a port, host:port, URL or unix:/path", "write it like 5173 or 127.0.0.1:5173"
         )
     port, named = int(found["port"]), found["scheme"] or scheme or "http"
-    if not 0 < port < 65536:
-        raise TargetRefused(f"target {str(text)!r}: port {port} is not between 1 and 65535")
     if named not in SCHEMES and not named == scheme == RAW:
         hint = "write it below tcp:, or give devdns add its --tcp PORT" if named == RAW else ""
         raise TargetRefused(f"target {str(text)!r}: scheme {named!r} is not one of {', '.join(SCHEMES)}", hint)
+    if not 0 < port < 65536:
+        raise TargetRefused(f"target {str(text)!r}: port {port} is not between 1 and 65535")
     return Target(_target_host(found["host"] or "127.0.0.1", str(text)), port, named)
+
+
+def _with_port(url: str, scheme: str | None) -> str:
+    """The URL with the port of its scheme where it names none; raises `TargetRefused` for raw TCP, which has none of its own."""
+    if re.search(r":[0-9]+/?$", url):
+        return url
+    named = url.partition("://")[0]
+    if named == scheme == RAW:
+        raise TargetRefused(f"target {url!r} names no port", f"write it like {url.rstrip('/')}:5432")
+    return f"{url.rstrip('/')}:{DEFAULT_PORTS.get(named, 0)}"
 
 
 def parse_raw_target(text: str | int) -> Target:

@@ -18,6 +18,7 @@ CHECKS: tuple[Check, ...] = (
     running.direct,
     naming.zones,
     naming.hosts_file,
+    naming.resolver_files,
     naming.nsswitch,
     naming.vpn,
     naming.resolved,

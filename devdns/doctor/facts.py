@@ -62,12 +62,13 @@ class Browser(Struct, frozen=True):
 
 
 class Files(Struct, frozen=True):
-    """The texts of the system's files, empty where there are none."""
+    """The texts of the system's files, empty where there are none. `resolvers` are those of /etc/resolver, with their paths."""
 
     resolv_conf: str = ""
     nsswitch: str = ""
     hosts: str = ""
     resolved: str = ""
+    resolvers: tuple[tuple[str, str], ...] = ()
 
 
 class Authority(Struct, frozen=True):

@@ -16,17 +16,15 @@ from pathlib import Path
 from devdns.core.errors import DevdnsError
 from devdns.core.plain_file import read_regular
 from devdns.doctor.facts import Authority, Files
-from devdns.system import report, trust_carry
+from devdns.system import judged, report, trust_carry
 from devdns.system.certificate import Certificate, read
-from devdns.system.journal import Journal
 from devdns.system.machine import Machine
 from devdns.system.report import Seen
-from devdns.system.steps import Block, Step, refuse_strange
+from devdns.system.steps import Block
 from devdns.system.trust import trusts
 from devdns.system.trust_find import found
 
 MOST = 4 << 20
-SYSTEM_JOURNAL = "system.journal"
 DROP_IN = "etc/systemd/resolved.conf.d/zz-devdns.conf"
 VPN = re.compile(r"(tun|tap|wg|ppp|ipsec|vpn|zt|tailscale|nordlynx|proton|mullvad|cscotun|gpd)")
 GET_FLAGS, UP = 0x8913, 0x1  # SIOCGIFFLAGS and IFF_UP of linux
@@ -35,8 +33,20 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 def files(root: Path = Path("/")) -> Files:
     """The texts that decide how names are found."""
-    names = ("etc/resolv.conf", "etc/nsswitch.conf", "etc/hosts", DROP_IN)
-    return Files(*(_text(root / name) for name in names))
+    return Files(
+        resolv_conf=_text(root / "etc/resolv.conf"),
+        nsswitch=_text(root / "etc/nsswitch.conf"),
+        hosts=_text(root / "etc/hosts"),
+        resolved=_text(root / DROP_IN),
+        resolvers=_inside(root / "etc/resolver"),
+    )
+
+
+def _inside(folder: Path) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple((str(path), _text(path)) for path in sorted(folder.iterdir()))
+    except OSError:
+        return ()
 
 
 def vpns() -> tuple[str, ...]:
@@ -118,18 +128,10 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def journal(state_dir: Path) -> Journal[Step]:
-    """The journal of `devdns system`; raises `DevdnsError` for one that is broken or not ours."""
-    book = Journal[Step](state_dir / SYSTEM_JOURNAL, Step)
-    for entry in book.entries:
-        refuse_strange(entry.step, entry.before, str(state_dir))
-    return book
-
-
 def changes(state_dir: Path) -> tuple[tuple[Seen, ...], str, tuple[str, ...]]:
     """How each change of the machine stands; why the journal cannot be read; and the names it keeps in the hosts file."""
     try:
-        entries = journal(state_dir).entries
+        entries = judged.journal(state_dir).entries
         seen = report.look(entries, Machine(_nobody))
     except DevdnsError as error:
         return (), str(error), ()

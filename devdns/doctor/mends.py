@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,14 +13,15 @@ from msgspec import Struct
 from devdns.core.errors import DevdnsError
 from devdns.doctor.around import JOURNAL, KEY
 from devdns.doctor.findings import Finding
-from devdns.doctor.look import journal
 from devdns.doctor.running import LEFTOVERS, RESTART
 from devdns.system.carry import Carrier
 from devdns.system.journal import Entry
+from devdns.system.judged import journal
 from devdns.system.machine import Machine
 from devdns.system.steps import Step, needs_root
 
 Tell = Callable[[str], None]
+PRIVATE = 0o600
 
 
 class Mend(Struct, frozen=True):
@@ -78,9 +81,21 @@ def _apply(fix: str, place: Place, tell: Tell) -> None:
         if fix == RESTART and place.restart():
             raise DevdnsError("devdns did not start again", "devdns up says why")
     elif fix == KEY:
-        (place.state_dir / "ca.key").chmod(0o600)
+        close(place.state_dir / "ca.key")
     elif fix == JOURNAL:
         _settle(place, tell)
+
+
+def close(path: Path) -> None:
+    """Leaves a plain file to its owner alone; a link there leads root to anybody's file, and is not followed. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        os.fchmod(descriptor, PRIVATE)
+    finally:
+        os.close(descriptor)
 
 
 def _settle(place: Place, tell: Tell) -> None:

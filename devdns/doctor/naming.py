@@ -14,9 +14,7 @@ BLOCK = "hosts block"
 #: Who else writes marked lines into a hosts file: what stands in front of theirs, and the name of the tool.
 MARKS = (
     (re.compile(r"^#\s*portless", re.IGNORECASE), "portless"),
-    (re.compile(r"^#.*puma-dev", re.IGNORECASE), "puma-dev"),
     (re.compile(r"^# Added by Docker Desktop"), "Docker Desktop"),
-    (re.compile(r"^# (?:BEGIN|START|>>>)? ?(?:hostctl|dnsmasq-hosts|lando|ddev)", re.IGNORECASE), "another tool"),
 )
 OURS = re.compile(r"^# (>>>|<<<) devdns ")
 DOCKER_DESKTOP = ("host.docker.internal", "gateway.docker.internal")
@@ -77,6 +75,22 @@ def _near(address: str) -> bool:
 def _torn(text: str) -> bool:
     found = [mark[1] for line in text.splitlines() if (mark := OURS.match(line))]
     return any(each != (">>>", "<<<")[number % 2] for number, each in enumerate(found)) or len(found) % 2 == 1
+
+
+def resolver_files(facts: Facts) -> Iterator[Finding]:
+    """macOS' files for single domains (resolver(5)): puma-dev and its like leave one for all of .test."""
+    for path, text in facts.files.resolvers:
+        domain = path.rpartition("/")[2]
+        if "devdns" not in text and any(zone == domain or zone.endswith(f".{domain}") for zone in facts.zones):
+            whose = "puma-dev" if "puma-dev" in text else "another tool"
+            ours = any(zone == domain for zone in facts.zones)
+            yield Finding(
+                "resolver files",
+                "fault" if ours else "warning",
+                f"{path} is of {whose}",
+                f"the system asks what it names for everything below {domain}",
+                f"sudo rm {path}, if {whose} is gone",
+            )
 
 
 def nsswitch(facts: Facts) -> Iterator[Finding]:

@@ -35,12 +35,12 @@ RESTART = "devdns down, then devdns up"
 Signature = tuple[int, ...]
 
 
-def _bytes(path: str) -> bytes:
-    """The bytes of a regular file; raises `UsageRefused`."""
+def _bytes(path: str, otherwise: str) -> bytes:
+    """The bytes of a regular file; raises `UsageRefused`, of one that is gone with what to do `otherwise`."""
     try:
         data = _regular(path)
     except FileNotFoundError:
-        raise UsageRefused(f"{path!r} is not there", "create it, or name another with -c") from None
+        raise UsageRefused(f"{path!r} is not there", f"create it, or {otherwise}") from None
     except PermissionError:
         raise UsageRefused(f"{path!r} cannot be read by uid {os.geteuid()}", _permission(path)) from None
     except OSError as error:
@@ -171,7 +171,8 @@ class FileProvider:
     def _look(self) -> Seen:
         signature = self._signature()
         try:
-            text = config.decode(_bytes(self.path), self._named)
+            otherwise = f"devdns down -c {self._named} detaches it" if self.routes_only else "name another with -c"
+            text = config.decode(_bytes(self.path, otherwise), self._named)
         except DevdnsError as error:
             return Seen(signature, error=error)
         try:

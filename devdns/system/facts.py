@@ -74,6 +74,15 @@ def person(state_dir: Path, config: Path | None) -> Person:
     )
 
 
+def owner(folder: Path) -> tuple[int, int]:
+    """Whose a folder is, with the primary group; who runs this where there is none yet."""
+    uid = folder.stat().st_uid if folder.exists() else os.geteuid()
+    try:
+        return uid, pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return uid, uid
+
+
 def first_server() -> str:
     """The server that resolv.conf names first; empty when it names none."""
     return next(iter(Machine(resolv_conf=_text("/etc/resolv.conf")).servers), "")

@@ -48,7 +48,7 @@ def write(path: Path, content: bytes, before: State) -> None:
     for folder in before.folders:
         Path(folder).mkdir(FOLDER_MODE, exist_ok=True)
     is_file = bool(before.digest) and not before.link
-    replace(path, content, before.mode if is_file else MODE, before.owner if is_file else None)
+    replace(path, content, before.mode & 0o777 if is_file else MODE, before.owner if is_file else None)
 
 
 def restore(path: Path, before: State) -> None:
@@ -140,6 +140,16 @@ def acting(user: tuple[int, int] | None) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
+
+
+def refuse_open_link(path: Path, link: str, uid: int) -> None:
+    """Raises `DevdnsError` where what a link at `path` leads to is that user's to change, who is not root."""
+    target = (path.parent / link).resolve()
+    for each in (target, *target.parents) if uid else ():
+        with contextlib.suppress(FileNotFoundError):
+            found = each.stat()
+            if found.st_uid == uid or found.st_mode & 0o002:
+                raise DevdnsError(f"the journal would make {str(path)!r} a link to {link!r}, which is not root's alone")
 
 
 def difference(ours: bytes, now: State, path: str) -> str:

@@ -13,6 +13,10 @@ from devdns.core.errors import DevdnsError
 
 LOOPBACK = ("127.0.0.1", "::1")
 JOINED = ", the line above had no end"
+#: What a hosts file may be given as a name: whoever tells the names may be another user than who writes them (RFC 1123 section 2.1).
+NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
+#: Names in one block. Every program reads the whole file for every name it looks up.
+MOST_NAMES = 10_000
 #: The first mark of anybody's block, where that is what follows.
 ANY_FIRST = re.compile(rb"\A(# >>> devdns [^\r\n,]+)(?=\r?\n)")
 
@@ -22,10 +26,14 @@ def _marks(owner: str) -> tuple[str, str]:
 
 
 def block(owner: str, names: Iterable[str], *, end: bytes = b"\n", joined: bool = False) -> bytes:
-    """The lines of our block: one for each name and address, so that no line grows too long for any reader."""
+    """The lines of our block: one for each name and address, so that no line grows too long for any reader.
+
+    What is no name of at least two labels is left out, and so are those behind the first `MOST_NAMES`.
+    """
     first, last = _marks(owner)
+    known = sorted(filter(NAME.fullmatch, names))[:MOST_NAMES]
     lines = [f"{first}{JOINED if joined else ''}"]
-    lines += [f"{address}\t{name}" for name in sorted(names) for address in LOOPBACK]
+    lines += [f"{address}\t{name}" for name in known for address in LOOPBACK]
     return b"".join(line.encode() + end for line in (*lines, last))
 
 

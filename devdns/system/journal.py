@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -78,11 +78,13 @@ class JournalBroken(DevdnsError):
 class Journal(Generic[S]):
     """The entries in the order of their doing. `steps` is the type of all steps there are, a union of tagged structs.
 
-    Reading needs no lock. Writing is done inside `held`.
+    Reading needs no lock. Writing is done inside `held`. `check` hears every entry each time that the file is read, which may be
+    another one by then, and raises `DevdnsError` for one that is not to be believed.
     """
 
-    def __init__(self, path: Path, steps: Any) -> None:
+    def __init__(self, path: Path, steps: Any, check: Callable[[Entry[S]], None] | None = None) -> None:
         self.path = path
+        self._check = check
         self._decoder: msgspec.json.Decoder[Book[S]] = msgspec.json.Decoder(Book[steps])
         self.entries: tuple[Entry[S], ...] = self._read()
 
@@ -127,6 +129,9 @@ class Journal(Generic[S]):
             ) from None
         if book.version != VERSION:
             raise JournalBroken(f"journal {str(self.path)!r} is of version {book.version}", "use a newer devdns")
+        if self._check is not None:
+            for entry in book.entries:
+                self._check(entry)
         return book.entries
 
     def _write(self, entries: tuple[Entry[S], ...]) -> None:

@@ -33,6 +33,8 @@ PLACES_AT_HOME = (
     re.compile(r".*/\.config/systemd/user/devdns[a-z-]*\.(socket|service)"),
     re.compile(r".*/Library/LaunchAgents/devdns\.plist"),
 )
+PLACES_OF_ROOT = tuple(re.compile(rf"/(?:var/)?root{each.pattern.removeprefix('.*')}") for each in PLACES_AT_HOME)
+PORT = re.compile(rb"[0-9]{1,5}")
 SETTINGS = ("net/ipv4/ip_unprivileged_port_start",)
 UNIT = re.compile(r"devdns[a-z-]*\.(socket|service)")
 NAME = re.compile(r"[A-Za-z0-9_.-]*\$?")
@@ -128,22 +130,46 @@ def is_ours(step: Step) -> bool:
     return isinstance(step, Write) and step.user is None and "devdns" in PurePosixPath(step.path).name
 
 
-def refuse_strange(step: Step, before: State, state_dir: str) -> None:
-    """Raises `DevdnsError` for an entry that no plan of ours makes: somebody else wrote the journal.
+def refuse_strange(step: Step, before: State, state_dir: str, owner: User) -> None:
+    """Raises `DevdnsError` for an entry that no plan of ours makes: somebody else wrote the journal, as its `owner` can.
 
-    Of a file that is ours nothing was there before, so that no text of the journal can get into one that root runs.
+    Of a file that is ours nothing was there before, so that neither a text nor a link of the journal can get into one that root
+    reads. What root does as a user, it does as the owner; and nothing that it brings back is the owner's to change.
     """
     match step:
         case Write(path=path, user=user):
-            there = PLACES if user is None else PLACES_AT_HOME
-            known = any(each.fullmatch(path) for each in there) or path == str(PurePosixPath(state_dir, INSTALLED))
+            known = _is_place(path, user, before, state_dir, owner)
         case Block(path=path):
             known = path == "/etc/hosts"
         case Setting(path=path):
-            known = path in SETTINGS
-        case Enable(units=units, user=user):
-            known = all(map(UNIT.fullmatch, units)) and NAME.fullmatch(user) is not None
+            known = path in SETTINGS and PORT.fullmatch(before.content or b"0") is not None
+        case Enable(units=units, user=name):
+            known = all(map(UNIT.fullmatch, units)) and NAME.fullmatch(name) is not None
         case Load(plist=path):
             known = any(each.fullmatch(path) for each in (*PLACES, *PLACES_AT_HOME))
-    if not known or ".." in step.key or (is_ours(step) and before.digest):
+    if not known or ".." in step.key:
         raise DevdnsError(f"the journal names {step.key!r}, which devdns never changes", "remove the journal")
+
+
+def _is_place(path: str, user: User | None, before: State, state_dir: str, owner: User) -> bool:
+    if any(not path.startswith(f"{folder}/") for folder in before.folders):
+        return False
+    nothing = not (before.digest or before.link or before.content)
+    if user is None:
+        ours = "devdns" in PurePosixPath(path).name
+        return any(each.fullmatch(path) for each in PLACES) and (nothing or not (ours or _is_open(before, owner)))
+    if path == str(PurePosixPath(state_dir, INSTALLED)):
+        return nothing and _may_act(user, owner)
+    if user[0] == 0 and owner[0]:
+        return nothing and any(each.fullmatch(path) for each in PLACES_OF_ROOT)
+    return _may_act(user, owner) and any(each.fullmatch(path) for each in PLACES_AT_HOME)
+
+
+def _may_act(user: User, owner: User) -> bool:
+    """Root itself may be named, too: then it had the folder before its owner."""
+    return user in (owner, (0, 0)) or owner[0] == 0
+
+
+def _is_open(before: State, owner: User) -> bool:
+    """Whether what was there could be changed by the owner of the journal, who is not root, or by everybody."""
+    return owner[0] != 0 and bool(before.owner[0] == owner[0] or (not before.link and before.mode & 0o022))

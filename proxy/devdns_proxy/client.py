@@ -261,7 +261,7 @@ class Client(Repeating):
 
     def _begin(self, meaning: Meaning, data: bytes) -> None:
         """Makes the request at the start of `data` the one in hand, unless it is for us."""
-        astray = self._asked is not None and meaning.host != self._asked and self._astray(meaning.host, self._asked)
+        astray = self._asked is not None and meaning.host != self._asked and self._astray(meaning, self._asked)
         if meaning.own and not astray:
             self._hand_over(data)
             return
@@ -279,14 +279,16 @@ class Client(Repeating):
         elif not (context.view.faults and self._befall()):
             self._dispatch()
 
-    def _astray(self, host: str, asked: str) -> bool:
+    def _astray(self, meaning: Meaning, asked: str) -> bool:
         """True for a request to another host than the one `asked` for in the TLS handshake (RFC 9110 section 15.5.20).
 
         Browsers put requests to several hosts on one connection whose certificate covers them all, and repeat what gets 421 on
-        another one. Hosts that one route answers are one.
+        another one. Hosts that one route answers are one. No browser repeats the handshake of a WebSocket that came so.
         """
-        route = self._context.route(host, self._target)
-        return route is None or route is not self._context.route(asked, self._target)
+        route = self._context.route(meaning.host, self._target)
+        if route is None or route is self._context.route(asked, self._target):
+            return route is None
+        return not (self._door.http2 and meaning.upgrade) or route.targets[0].scheme == "tls"
 
     def _hand_over(self, data: bytes) -> None:
         """Gives the connection, at a request boundary, to the application of our own names, with all bytes read."""
@@ -351,11 +353,18 @@ class Client(Repeating):
             self.transport.abort()
         elif self._upstream is not None and self._cut_short:
             self._part_over(self._upstream)
+        elif self._converses():
+            self.deadline = self._context.now + self._context.limits.stall_time
         elif self._body is not None and self._reading:
             self._refuse(Problem(408, refusals.TITLES[408], "The request body did not arrive in time."))
         else:
             self._let_go()
             self._fail("it took the request and sent no answer in time", timed_out=True)
+
+    def _converses(self) -> bool:
+        """True in a body of HTTP/2 whose length nobody has said: a gRPC call, in which either side may wait for the other."""
+        amid = self._upstream is not None and self._body is not None and self._reading
+        return amid and self._door.http2 and self.meaning.length is None
 
     def waits(self) -> bool:
         """True when it is the client's turn: to send a request or the rest of one, or to read."""

@@ -9,7 +9,7 @@ import sys
 import tomllib
 
 import pytest
-from support.parts import PACKAGES, packages
+from support.parts import EVIDENCE, PACKAGES, packages
 from support.source import ROOT
 
 LOCK = ROOT / "tests" / "parts" / "constraints.txt"
@@ -54,8 +54,9 @@ def test_a_skip_is_a_failure_under_ci(tmp_path, setting, closing):
     assert (done.returncode != 0) == (setting == "true")
 
 
-def test_every_version_is_exact_and_names_no_place():
-    lines = [line for line in LOCK.read_text().splitlines() if not line.startswith("#")]
+@pytest.mark.parametrize("lock", [LOCK, LOCK.with_name("sslyze.txt")])
+def test_every_version_is_exact_and_names_no_place(lock):
+    lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)] == []
 
 
@@ -75,7 +76,8 @@ def test_the_npm_packages_are_exact_and_name_no_place():
 
 
 def test_every_program_is_named_once():
-    programs = [word for line in PACKAGES.read_text().splitlines() for word in line.partition("#")[0].split()[1:]]
+    lines = [*PACKAGES.read_text().splitlines(), *EVIDENCE.read_text().splitlines()]
+    programs = [word for line in lines for word in line.partition("#")[0].split()[1:]]
     assert len(programs) == len(set(programs)) == len(packages())
 
 
@@ -84,7 +86,7 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert re.search(r"^make test\b", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("script", ["run", "python", "packages", "node"])
+@pytest.mark.parametrize("script", ["run", "python", "packages", "node", "sslyze"])
 def test_the_scripts_are_executable_shell(script):
     path = ROOT / ".ci" / script
     assert os.access(path, os.X_OK)

@@ -59,13 +59,18 @@ class Refused(Exception):
 
 
 class Browser:
-    """Commands and answers by number; `complaints` are what pages were refused or failed at."""
+    """Commands and answers by number; `complaints` are what pages were refused or failed at.
+
+    `carried` is how what pages asked for was, where their `Network` is enabled: `Fetch h2`, and for a WebSocket the status
+    of its handshake, which is 200 over HTTP/2 alone (RFC 8441).
+    """
 
     def __init__(self, wire) -> None:
         self._wire = wire
         self._numbers = itertools.count(1)
         self._tabs: list[Tab] = []
         self.complaints: list[str] = []
+        self.carried: list[str] = []
 
     def ask(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
         """The result of one command; raises `Refused`."""
@@ -85,6 +90,10 @@ class Browser:
             self.complaints.append(told["params"]["entry"]["text"])
         elif told.get("method") == "Runtime.exceptionThrown":
             self.complaints.append(json.dumps(told["params"]["exceptionDetails"]))
+        elif told.get("method") == "Network.responseReceived":
+            self.carried.append(f"{told['params']['type']} {told['params']['response']['protocol']}")
+        elif told.get("method") == "Network.webSocketHandshakeResponseReceived":
+            self.carried.append(f"WebSocket {told['params']['response']['status']}")
 
     def open(self, url: str, *, script: bool = True) -> Tab:
         """A new tab with that page in it, its load not waited for."""

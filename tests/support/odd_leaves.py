@@ -23,7 +23,7 @@ from devdns.control.signing.authority import Authority
 APP = x509.DNSName("app.dev.test")
 #: What a leaf is for, by what clients are to make of it: the first is honest, the last by a CA that nobody trusts.
 NAMES: dict[str, tuple[x509.GeneralName, ...]] = {
-    "app": (APP,),
+    "app": (APP, x509.DNSName("sealed.dev.test")),
     "example": (x509.DNSName("example.com"),),
     "address": (x509.IPAddress(ip_address("8.8.8.8")),),
     "mail": (APP, x509.RFC822Name("someone@example.com")),

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = Path(__file__).parents[1] / "parts" / "packages.txt"
+PARTS = Path(__file__).parents[1] / "parts"
+PACKAGES = PARTS / "packages.txt"
+EVIDENCE = PARTS / "packages_evidence.txt"
 
 
 def packages() -> dict[str, str]:
-    """Program -> the Debian package that brings it, as `tests/parts/packages.txt` says."""
-    rows = [line.partition("#")[0].split() for line in PACKAGES.read_text().splitlines()]
+    """Program -> the Debian package that brings it, as the tables in `tests/parts` say."""
+    lines = [*PACKAGES.read_text().splitlines(), *EVIDENCE.read_text().splitlines()]
+    rows = [line.partition("#")[0].split() for line in lines]
     return {program: row[0] for row in rows for program in row[1:]}
 
 

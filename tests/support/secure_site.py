@@ -1,4 +1,4 @@
-"""A site with a page, an event stream and a WebSocket; run with `PORT` for plain HTTP, or `PORT CHAIN KEY` for TLS, several times over.
+"""A site with a page, an event stream and a WebSocket, which says by what name and port it was reached; run with `PORT` for plain HTTP, or `PORT CHAIN KEY` for TLS, several times over.
 
 One process serves all of them on 127.0.0.1 (and on every other address, for the tests' foreign ones) and prints a line when it does.
 """
@@ -18,6 +18,16 @@ async def page(_: web.Request) -> web.Response:
     return web.Response(text=PAGE, content_type="text/html")
 
 
+async def who(request: web.Request) -> web.Response:
+    """For pages of other sites, too."""
+    return web.Response(text=_place(request), headers={"Access-Control-Allow-Origin": "*"})
+
+
+def _place(request: web.Request) -> str:
+    assert request.transport is not None
+    return f"{request.url.host} at {request.transport.get_extra_info('sockname')[1]}"
+
+
 async def events(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
@@ -30,13 +40,13 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
     response = web.WebSocketResponse()
     await response.prepare(request)
     async for message in response:
-        await response.send_str(f"heard {message.data}")
+        await response.send_str(f"{_place(request)} heard {message.data}")
     return response
 
 
 async def main(doors: list[list[str]]) -> None:
     site = web.Application()
-    site.add_routes([web.get("/", page), web.get("/events", events), web.get("/socket", socket)])
+    site.add_routes([web.get("/", page), web.get("/who", who), web.get("/events", events), web.get("/socket", socket)])
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     for port, *files in doors:

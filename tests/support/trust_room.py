@@ -27,7 +27,7 @@ BOUND = 60.0
 TESTS = Path(__file__).parents[1]  # what a program inside finds `support` by
 #: Names and addresses of others, which lead to this machine inside: nobody real is asked.
 FOREIGN_ADDRESS = "8.8.8.8"
-HOSTS = "127.0.0.1 localhost app.dev.test example.com\n"
+HOSTS = "127.0.0.1 localhost app.dev.test other.dev.test sealed.dev.test example.com\n"
 SETUP = """
 set -e
 mount --make-rprivate /

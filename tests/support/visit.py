@@ -14,29 +14,37 @@ from support import browser as chrome
 from support import firefox as fox
 
 PROFILE = Path(".mozilla", "firefox", "throwaway.default")
-#: Opens both on the page's own origin; a failure is a word, too.
-LIVE = """Promise.all([
-    new Promise((done) => {
+#: Opens both on the page's own origin, and then what its query asks for, one after the other; a failure is a word, too.
+LIVE = """(async () => {
+    const events = () => new Promise((done) => {
         const stream = new EventSource("/events");
         stream.onmessage = (event) => { stream.close(); done(event.data); };
         stream.onerror = () => done("no events");
-    }),
-    new Promise((done) => {
-        const socket = new WebSocket(location.origin.replace("http", "ws") + "/socket");
+    });
+    const socket = (url) => new Promise((done) => {
+        const socket = new WebSocket(url);
         socket.onopen = () => socket.send("hello");
         socket.onmessage = (event) => { socket.close(); done(event.data); };
         socket.onerror = () => done("no socket");
-    }),
-]).then((said) => [document.title, ...said].join(" | "))"""
+    });
+    const page = (url) => fetch(url).then((answer) => answer.text()).catch(String);
+    const [loaded] = performance.getEntriesByType("navigation");
+    const said = [loaded.nextHopProtocol, await events(), await socket(location.origin.replace("http", "ws") + "/socket")];
+    for (const url of new URLSearchParams(location.search).getAll("ask"))
+        said.push(await (url.startsWith("ws") ? socket : page)(url));
+    return [document.title, ...said].join(" | ");
+})()"""
 
 
 def by_chromium(home: Path, urls: list[str]) -> list[str]:
-    """With the store that Chromium has in its user's home."""
+    """With the store that Chromium has in its user's home; the last line tells how all was carried."""
     os.environ["HOME"] = str(home)
     with chrome.browser() as running:
         target = running.ask("Target.createTarget", url="about:blank")["targetId"]
         session = running.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        return [_chromium_said(running, session, url) for url in urls]
+        running.ask("Network.enable", session)
+        said = [_chromium_said(running, session, url) for url in urls]
+        return [*said, " | ".join(each for each in running.carried if not each.startswith("Other"))]  # the icon
 
 
 def _chromium_said(running: chrome.Browser, session: str, url: str) -> str:

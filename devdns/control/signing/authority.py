@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from devdns.control.signing import profile
+from devdns.core.errors import NameRefused
 from devdns.core.leaves import Leaf
-from devdns.core.names import Zones
+from devdns.core.names import Zones, canonical
 
 CURVE = ec.SECP256R1()
 LAST_DAYS = 30 * 86_400.0  # of a CA: a leaf signed then would not live as long as it should
@@ -89,6 +90,17 @@ class Authority:
             _private(key).decode("ascii"),
             certificate.not_valid_after_utc.timestamp(),
         )
+
+
+def zones_of_ca(der: bytes) -> tuple[str, ...]:
+    """The zones that a CA of ours may sign for; empty for any other one, such as one that somebody put in its place."""
+    try:
+        found = x509.load_der_x509_certificate(der)
+        zones = profile.zones_of(found)
+        ours = _signed_itself(found) and all(canonical(zone) == zone for zone in zones)
+    except (ValueError, NameRefused):
+        return ()
+    return zones if ours else ()
 
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:

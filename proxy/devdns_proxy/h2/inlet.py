@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devdns_proxy.h2.requests import Asked
-from devdns_proxy.h2.wire import FLOW_CONTROL_ERROR, STREAM_CLOSED, WINDOW, Malformed
+from devdns_proxy.http2.wire import FLOW_CONTROL_ERROR, STREAM_CLOSED, WINDOW, Malformed
 
 
 class Inlet:

@@ -17,7 +17,7 @@ from devdns_proxy.h2 import responses
 from devdns_proxy.h2.inlet import Inlet
 from devdns_proxy.h2.requests import Asked
 from devdns_proxy.h2.requests import trailers as request_trailers
-from devdns_proxy.h2.wire import (
+from devdns_proxy.http2.wire import (
     CANCEL,
     END_STREAM,
     INTERNAL_ERROR,
@@ -31,8 +31,8 @@ from devdns_proxy.h2.wire import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from devdns_proxy.h2.hpack import Field
     from devdns_proxy.h2.sending import Sending
+    from devdns_proxy.http2.hpack import Field
 
 #: Bytes that wait for the client's window before the service has to wait too, and those at which it goes on.
 HIGH = 65_536

@@ -7,44 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devdns_proxy.h2 import requests, wire
-from devdns_proxy.h2.budget import FRAME_COST, RESET_COST
-from devdns_proxy.h2.hpack import Reader
+from devdns_proxy.h2 import requests
 from devdns_proxy.h2.requests import Asked
 from devdns_proxy.h2.sending import Sending
-from devdns_proxy.h2.wire import Broken, Malformed
+from devdns_proxy.http2 import wire
+from devdns_proxy.http2.budget import FRAME_COST, RESET_COST
+from devdns_proxy.http2.hpack import Reader
+from devdns_proxy.http2.section import Section
+from devdns_proxy.http2.wire import Broken, Malformed
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context
     from devdns_proxy.h2.lane import Lane
+    from devdns_proxy.http2.hpack import Field
 
-#: A field section as it is compressed, and in how many frames.
+#: A field section as it is compressed.
 MOST_BLOCK = 32_768
-MOST_CONTINUATIONS = 16
 #: Blocks whose meaning a connection remembers, and their size.
 MOST_KNOWN = 32
 MOST_KNOWN_BLOCK = 1_024
-OF_STREAMS = frozenset((wire.DATA, wire.HEADERS, wire.PRIORITY, wire.RST_STREAM, wire.PUSH_PROMISE, wire.CONTINUATION))
-OF_CONNECTIONS = frozenset((wire.SETTINGS, wire.PING, wire.GOAWAY))
-
-
-class Section:
-    """A field section whose frames are still coming."""
-
-    __slots__ = ("ended", "frames", "number", "size")
-
-    def __init__(self, number: int, *, ended: bool) -> None:
-        self.number = number
-        self.ended = ended
-        self.frames: list[bytes] = []
-        self.size = 0
-
-    def add(self, frame: bytes) -> None:
-        """Raises `Broken` when it is too large."""
-        self.frames.append(frame)
-        self.size += len(frame)
-        if self.size > MOST_BLOCK or len(self.frames) > MOST_CONTINUATIONS:
-            raise Broken(wire.ENHANCE_YOUR_CALM, "the field section is too large")
 
 
 class Reading(Sending):
@@ -122,8 +103,7 @@ class Reading(Sending):
         if kind >= len(self._taken):
             self._spend(FRAME_COST)
             return
-        if kind in (OF_STREAMS if number == 0 else OF_CONNECTIONS):
-            raise Broken(wire.PROTOCOL_ERROR, "a frame is on the wrong stream")
+        wire.check_place(kind, number)
         try:
             self._taken[kind](flags, number, payload)
         except Malformed as malformed:
@@ -164,19 +144,14 @@ class Reading(Sending):
             raise Malformed("a body after the end of its stream", wire.STREAM_CLOSED)
 
     def _headers(self, flags: int, number: int, payload: bytes) -> None:
-        payload = wire.unpadded(payload, flags)
-        depends = -1
-        if flags & wire.PRIORITISED:
-            if len(payload) < 5:
-                raise Broken(wire.FRAME_SIZE_ERROR, "HEADERS without its priority")
-            depends, payload = wire.word(payload[:4]), payload[5:]
+        depends, payload = wire.unprioritised(payload, flags)
         if number % 2 == 0:
             raise Broken(wire.PROTOCOL_ERROR, "a stream of a client has an odd number")
         ended = bool(flags & wire.END_STREAM)
         if flags & wire.END_HEADERS:
             self._fields(number, payload, ended=ended)
         else:
-            self._section = Section(number, ended=ended)
+            self._section = Section(number, MOST_BLOCK, ended=ended)
             self._section.add(payload)
             self.deadline = min(self.deadline, self._context.now + self._context.limits.head_time)
         if depends == number:
@@ -195,11 +170,11 @@ class Reading(Sending):
     def _fields(self, number: int, block: bytes, *, ended: bool) -> None:
         lane = self.streams.get(number)
         if lane is not None:
-            lane.trail(self._reader.fields(block), ended=ended)
+            lane.trail(self._read_fields(block), ended=ended)
         elif number > self._last:
             self._open(number, self._asked(block, whole=ended), whole=ended)
         else:
-            self._reader.fields(block)
+            self._read_fields(block)
             if number in self._unended:
                 self._unended.discard(number)  # trailers, which a body of a known length cannot carry in HTTP/1.1
             elif number not in self._recent:
@@ -210,9 +185,7 @@ class Reading(Sending):
         known = self._known_blocks.get((block, whole))
         if known is not None:
             return known
-        fields = self._reader.fields(block)
-        if not self._reader.steady:
-            self._known_blocks.clear()
+        fields = self._read_fields(block)
         try:
             asked = requests.asked(fields, whole=whole)
         except Malformed as malformed:
@@ -222,6 +195,13 @@ class Reading(Sending):
                 self._known_blocks.clear()
             self._known_blocks[block, whole] = asked
         return asked
+
+    def _read_fields(self, block: bytes) -> list[Field]:
+        """Every section, trailers too, may change the table: a block that was known then means something else."""
+        fields = self._reader.fields(block)
+        if not self._reader.steady:
+            self._known_blocks.clear()
+        return fields
 
     def _priority(self, _: int, number: int, payload: bytes) -> None:
         """Read for its errors: RFC 9113 has no use for it any more."""

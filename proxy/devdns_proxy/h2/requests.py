@@ -12,8 +12,8 @@ from base64 import b64encode
 from msgspec import Struct
 
 from devdns_proxy.fields import DIGITS
-from devdns_proxy.h2.hpack import Field
-from devdns_proxy.h2.wire import Malformed
+from devdns_proxy.http2.hpack import Field
+from devdns_proxy.http2.wire import Malformed
 from devdns_proxy.memo import Memo
 
 NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]++")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from devdns_proxy.fields import HOP_BY_HOP
-from devdns_proxy.h2.hpack import block
+from devdns_proxy.http2.hpack import block
 from devdns_proxy.memo import Memo
 
 DROPPED = HOP_BY_HOP - {b"proxy-authenticate"}

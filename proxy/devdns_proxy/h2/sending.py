@@ -6,9 +6,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from devdns_proxy.h2.budget import FRAME_COST, Budget
-from devdns_proxy.h2.hpack import NO_TABLE
-from devdns_proxy.h2.wire import DATA, FRAME, MOST_PAYLOAD, WINDOW, headers, rst_stream
+from devdns_proxy.http2.budget import FRAME_COST, Budget
+from devdns_proxy.http2.hpack import NO_TABLE
+from devdns_proxy.http2.wire import DATA, FRAME, MOST_PAYLOAD, WINDOW, headers, rst_stream
 
 if TYPE_CHECKING:
     from devdns_proxy.context import Context

@@ -9,11 +9,11 @@ import structlog
 
 from devdns_proxy.client import Client, address_of, unsent
 from devdns_proxy.door import PLAIN_HTTP2, TLS_HTTP2
-from devdns_proxy.h2 import wire
 from devdns_proxy.h2.lane import Lane, Shared
 from devdns_proxy.h2.reading import MOST_BLOCK, Reading
 from devdns_proxy.h2.requests import Asked
-from devdns_proxy.h2.wire import Broken, Malformed
+from devdns_proxy.http2 import wire
+from devdns_proxy.http2.wire import Broken, Malformed
 from devdns_proxy.tunnel import half_close
 
 if TYPE_CHECKING:

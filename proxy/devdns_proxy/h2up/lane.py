@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from jh2.errors import ErrorCodes
-
 from devdns_proxy.framing import Body, Chunked
 from devdns_proxy.h2up import words
-from devdns_proxy.h2up.protocol import WINDOW
+from devdns_proxy.h2up.sending import WINDOW
 from devdns_proxy.h2up.upstream import LaneUpstream
-from devdns_proxy.replies import ReplyRefused
+from devdns_proxy.http2.wire import CANCEL, FLOW_CONTROL_ERROR, NO_ERROR, STREAM_CLOSED, Malformed
 
 if TYPE_CHECKING:
     from devdns.core.routes import Target
     from devdns_proxy.context import Context
     from devdns_proxy.h2up.link import Link
-    from devdns_proxy.h2up.words import Field
+    from devdns_proxy.h2up.words import Told
+    from devdns_proxy.http2.hpack import Field
 
 #: Bytes of a request that wait for the service's window, above which the client is read no further.
 HIGH_WATER = 65_536
@@ -30,7 +29,8 @@ HIGH_WATER = 65_536
 class Lane(asyncio.Transport):
     """Takes the bytes of requests, one at a time, and hands back those of their responses.
 
-    `number` is the stream of the request in hand, 0 while there is none.
+    `number` is the stream of the request in hand, 0 while there is none; `window` what that may send before the service says more.
+    `headed`: the final head of its response has come; `to_head`: that answers HEAD.
     """
 
     __slots__ = (
@@ -47,16 +47,19 @@ class Lane(asyncio.Transport):
         "_pending",
         "_read",
         "_sent",
-        "_to_head",
+        "headed",
         "link",
         "number",
+        "to_head",
         "upstream",
+        "window",
     )
 
     def __init__(self, link: Link, context: Context, target: Target) -> None:
         super().__init__()
         self.link = link
-        self.number = 0
+        self.number = self.window = 0
+        self.headed = self.to_head = False
         self.upstream = LaneUpstream(context, target, self)
         self._pending = bytearray()
         self._body: Body | None = None
@@ -68,7 +71,7 @@ class Lane(asyncio.Transport):
         self._left: int | None = None  # bytes until the response is whole, where its head says so
         self._done = False  # the service's half has ended, as soon as `_out` is delivered
         self._loss: Exception | None = None
-        self._chunked = self._to_head = self._paused = self._full = self._closing = False
+        self._chunked = self._paused = self._full = self._closing = False
 
     def __repr__(self) -> str:
         return f"<Lane {self.number} of {self.link!r}>"
@@ -103,7 +106,6 @@ class Lane(asyncio.Transport):
             out, _ = self._body.feed(bytes(data))  # has passed the same check on its way here
             self._pending += out
         self.drain()
-        self.link.flush()
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -111,11 +113,7 @@ class Lane(asyncio.Transport):
     def resume_reading(self) -> None:
         if self._paused:
             self._paused = False
-            self.link.context.loop.call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        self.deliver()
-        self.link.flush()
+            self.link.context.loop.call_soon(self.deliver)
 
     def close(self) -> None:
         self.abort()
@@ -124,7 +122,7 @@ class Lane(asyncio.Transport):
         """Cancels the request in hand: the service is told, and the others of the connection are not touched."""
         if self._closing:
             return
-        self._reset(ErrorCodes.CANCEL)
+        self._reset(CANCEL)
         self._leave(None)
 
     # The request on its way
@@ -132,10 +130,10 @@ class Lane(asyncio.Transport):
     def _open(self, head: bytes) -> None:
         asked = words.asked(head, self.link.scheme)
         self._body, self._sent = asked.body, asked.body is None
-        self._to_head = head.startswith(b"HEAD ")
-        self._chunked = self._done = False
+        self.to_head = head.startswith(b"HEAD ")
+        self.headed = self._chunked = self._done = False
         self._left, self._owed = None, 0
-        self.number = self.link.open(self, asked.fields, end=asked.body is None)
+        self.number = self.link.open(self, asked.block, end=asked.body is None)
         if not self.number:
             self.upstream.refused = True
             self._leave(ConnectionResetError("it takes no more requests"))
@@ -145,11 +143,11 @@ class Lane(asyncio.Transport):
         if self._sent or not self.number:
             return
         body, pending = self._body, self._pending
-        while pending and (room := self.link.room_for(self.number)) > 0:
+        while pending and (room := self.link.room_for(self)) > 0:
             data = bytes(pending[:room])
             del pending[:room]
             self._sent = not pending and body is not None and body.done and not self._trailers()
-            self.link.h2.send_data(self.number, data, end_stream=self._sent)
+            self.link.carry(self, data, end=self._sent)
         if not (pending or self._sent) and body is not None and body.done:
             self._sent = True
             self.link.end(self.number, words.trailing(self._trailers()))
@@ -167,41 +165,60 @@ class Lane(asyncio.Transport):
 
     # The response, as told by the link, which calls `deliver` when it has told all it has
 
-    def heard_head(self, fields: list[Field], *, ended: bool) -> None:
-        try:
-            told = words.told(fields, ended=ended, to_head=self._to_head)
-        except ReplyRefused as refused:
-            self._spoil(refused)
-            return
+    def heard_head(self, told: Told, *, ended: bool) -> None:
+        """`ended`: nothing follows; raises `Malformed`."""
+        self.headed = told.chunked or told.length is not None
+        if ended and not self.headed:
+            raise Malformed("its response ends before it has begun")
         self._chunked, self._left = told.chunked, told.length
         self._out.append(told.head)
 
     def heard(self, data: bytes, size: int) -> None:
-        """Bytes of the body; `size` is what they take of the window."""
+        """Bytes of the body; `size` is what they take of the window. Raises `Malformed`."""
+        if not self.headed:
+            raise Malformed("its body comes before its head")
+        self._not_after_its_end()
         self._read += size
+        if self._read + self._owed > WINDOW:
+            raise Malformed("more than the window", FLOW_CONTROL_ERROR)
         if self._left is not None:
             self._left -= len(data)
+            if self._left < 0:
+                raise Malformed("its body is longer than it says")
         if data:
             self._out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
-    def heard_last(self, fields: list[Field]) -> None:
+    def _not_after_its_end(self) -> None:
+        if self._done:
+            raise Malformed("more after the end of its response", STREAM_CLOSED)
+
+    def heard_last(self, fields: list[Field], *, ended: bool) -> None:
+        """Trailers; raises `Malformed` and `ReplyRefused`."""
+        self._not_after_its_end()
+        if not ended:
+            raise Malformed("its trailers do not end it")
         if not self._chunked:
             return  # trailers behind a length: HTTP/1.1 has no place for them
-        try:
-            self._out.append(words.told_last(fields))
-        except ReplyRefused as refused:
-            self._spoil(refused)
-            return
+        self._out.append(words.told_last(fields))
         self._chunked = False
 
     def heard_end(self) -> None:
+        """The response is whole; raises `Malformed` where it says that it is longer."""
+        if self._left:
+            raise Malformed("its body is shorter than it says")
         if self._chunked:
             self._out.append(b"0\r\n\r\n")
         self._done = True
 
-    def _spoil(self, refused: ReplyRefused) -> None:
-        self._reset(ErrorCodes.PROTOCOL_ERROR)
-        self.upstream.spoil(str(refused))
+    def spoil(self, reason: str) -> None:
+        """The response cannot be passed on, and the stream is reset."""
+        if self._closing:
+            return
+        self.number = 0
+        self._pending.clear()
+        self._sent = self._closing = True
+        self._out.clear()
+        self.upstream.spoil(reason)
         self._leave(None)
 
     def lose(self, error: Exception, *, refused: bool = False) -> None:
@@ -250,10 +267,10 @@ class Lane(asyncio.Transport):
             self.link.forget(self.number)
             self.number = 0
         elif self._body is not None and self._body.done:
-            self._reset(ErrorCodes.NO_ERROR)
+            self._reset(NO_ERROR)
             self._press()
 
-    def _reset(self, code: ErrorCodes) -> None:
+    def _reset(self, code: int) -> None:
         if self.number:
             self.link.reset(self.number, code)
         self.number = 0

@@ -47,5 +47,7 @@ class LaneUpstream(Upstream):
 
     def spoil(self, reason: str) -> None:
         """The service has answered with something that cannot be passed on."""
-        if self.client is not None:
+        if self.client is not None and self._body is not None:
+            self._cut(self.client)
+        elif self.client is not None:
             self._refuse(self.client, reason)

@@ -9,22 +9,18 @@ from __future__ import annotations
 from functools import lru_cache
 from http import HTTPStatus
 
-from jh2.hpack import NeverIndexedHeaderTuple
 from msgspec import Struct
 
 from devdns_proxy.fields import DIGITS, LINE
 from devdns_proxy.framing import Body, Chunked, Sized
-from devdns_proxy.memo import ENTRIES
+from devdns_proxy.http2.hpack import Field, block, literal
+from devdns_proxy.memo import ENTRIES, Memo
 from devdns_proxy.replies import ReplyRefused
-
-Field = tuple[bytes, bytes]
 
 #: What only HTTP/1.1 says of a connection (RFC 9113 section 8.2.2).
 OF_A_CONNECTION = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
-#: Never put into the compressor's memory, from where they could be guessed (RFC 7541 section 7.1.3).
-SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie"))
 CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
 LENGTH = b"\r\nContent-Length: "
 GRPC = b"application/grpc"
@@ -33,20 +29,56 @@ TRAILERS_WANTED = (b"te", b"trailers")
 PHRASES = {str(status.value).encode(): status.phrase.encode() for status in HTTPStatus}
 
 
-class Asked(Struct):
-    """A request as HTTP/2 has it; `body` frames what follows the head, None when nothing does."""
+#: The field that is another one in each request.
+REQUEST_ID = b"X-Request-ID: "
 
-    fields: list[Field]
+
+class Asked(Struct):
+    """A request as HTTP/2 has it: its block of fields; `body` frames what follows the head, None when nothing does."""
+
+    block: bytes
     body: Body | None
 
 
+#: Blocks of `Host`, and of all fields but the last.
+MEMO: Memo[bytes, tuple[bytes, bytes]] = Memo()
+
+
 def asked(head: bytes, scheme: bytes) -> Asked:
-    """The request head that `Exchange` has composed, which ends with its empty line; its `Host` is the first field."""
-    line, host, *lines = head[:-4].split(b"\r\n")
-    method, target, _ = line.split(b" ")
-    pseudo = [(b":method", method), (b":scheme", scheme), (b":authority", host[6:]), (b":path", target)]
-    fields = [*pseudo, *(field for each in lines if (field := _field(each)) is not None), TRAILERS_WANTED]
-    return Asked(fields, _body(head))
+    """The request head that `Exchange` has composed, which ends with its empty line; its `Host` is the first field.
+
+    What is another one in each request, its path and its id, is copied; the rest is remembered.
+    """
+    begin = head.index(b"\r\n") + 2
+    method, target, _ = head[:begin].split(b" ")
+    end = head.rindex(b"\r\n", 0, -4) + 2
+    own = b""
+    if head.startswith(REQUEST_ID, end):
+        own = literal(b"x-request-id", head[end + len(REQUEST_ID) : -4])
+    else:
+        end = len(head) - 2
+    authority, fields = _blocks(head[begin:end])
+    return Asked(b"".join((_begun(method, scheme), authority, literal(b":path", target), fields, own)), _body(head))
+
+
+@lru_cache
+def _begun(method: bytes, scheme: bytes) -> bytes:
+    return block([(b":method", method), (b":scheme", scheme)])
+
+
+def _blocks(lines: bytes) -> tuple[bytes, bytes]:
+    known = MEMO.get(lines)
+    if known is None:
+        host, *others = lines[:-2].split(b"\r\n")
+        fields = [field for each in others if (field := _field(each)) is not None]
+        known = block([(b":authority", host[6:])]), b"".join(map(_block, [*fields, TRAILERS_WANTED]))
+        MEMO.put(lines, len(lines), known)
+    return known
+
+
+@lru_cache(ENTRIES)
+def _block(field: Field) -> bytes:
+    return block([field])
 
 
 def _body(head: bytes) -> Body | None:
@@ -66,13 +98,7 @@ def _field(line: bytes) -> Field | None:
     name = name.lower()
     if name in OF_A_CONNECTION:
         return None
-    kind = NeverIndexedHeaderTuple if name in SECRET else _plain
-    found: Field = kind(name, value.strip(b" \t"))
-    return found
-
-
-def _plain(name: bytes, value: bytes) -> Field:
-    return name, value
+    return name, value.strip(b" \t")
 
 
 def trailing(section: bytes) -> list[Field]:
@@ -104,6 +130,8 @@ def told(fields: list[Field], *, ended: bool, to_head: bool = False) -> Told:
     if to_head or status in (b"204", b"304"):
         return Told(_joined(lines), 0)
     if ended:
+        if _length(names.get(b"content-length", b"0")):
+            raise ReplyRefused("its body is shorter than it says")
         return Told(_joined(lines if b"content-length" in names else [*lines, b"content-length: 0"]), 0)
     if b"content-length" in names and b"trailer" not in names and not _is_grpc(names):
         return Told(_joined(lines), _length(names[b"content-length"]))

@@ -23,38 +23,47 @@ class Unfinished(Exception):
     """The hello goes on in bytes that have not come."""
 
 
-def server_name(data: bytes) -> str | None:
-    """The canonical name that the client asks for, None where there is none; raises `Unfinished`.
+class Hello:
+    """One hello while it comes. Each record is read once: pieces of a byte must not cost as much as all that came before."""
 
-    `data` is all that has come; its first byte says that it is a handshake. A hello may be cut into any number of records.
-    """
-    message = _message(data)
-    if message is None:
-        return None
-    try:
-        return _name(message)
-    except (IndexError, ValueError):
-        return None
+    __slots__ = ("_at", "_found")
 
+    def __init__(self) -> None:
+        self._at = 0  # where the first record begins that is not whole yet
+        self._found = b""
 
-def _message(data: bytes) -> bytes | None:
-    """The body of the first handshake message, None where it is no ClientHello or its records are none."""
-    found, at = b"", 0
-    while True:
-        if len(data) < at + RECORD:
-            raise Unfinished
-        size = int.from_bytes(data[at + 3 : at + RECORD], "big")
-        if data[at] != HANDSHAKE or data[at + 1] != 3 or not size:
+    def name(self, data: bytes) -> str | None:
+        """The canonical name that the client asks for, None where there is none; raises `Unfinished`.
+
+        `data` is all that has come; its first byte says that it is a handshake. A hello may be cut into any number of records.
+        """
+        message = self._message(data)
+        if message is None:
             return None
-        found += data[at + RECORD : at + RECORD + size]
-        if found[0] != CLIENT_HELLO if found else False:
+        try:
+            return _name(message)
+        except (IndexError, ValueError):
             return None
-        whole = MESSAGE + int.from_bytes(found[1:MESSAGE], "big") if len(found) >= MESSAGE else None
-        if whole is not None and len(found) >= whole:
-            return found[MESSAGE:whole]
-        at += RECORD + size
-        if len(data) < at:
-            raise Unfinished
+
+    def _message(self, data: bytes) -> bytes | None:
+        """The body of the first handshake message, None where it is no ClientHello or its records are none."""
+        while True:
+            at = self._at
+            if len(data) < at + RECORD:
+                raise Unfinished
+            size = int.from_bytes(data[at + 3 : at + RECORD], "big")
+            if data[at] != HANDSHAKE or data[at + 1] != 3 or not size:
+                return None
+            end = at + RECORD + size
+            found = self._found + data[at + RECORD : end]
+            if found[0] != CLIENT_HELLO if found else False:
+                return None
+            whole = MESSAGE + int.from_bytes(found[1:MESSAGE], "big") if len(found) >= MESSAGE else None
+            if whole is not None and len(found) >= whole:
+                return found[MESSAGE:whole]
+            if len(data) < end:
+                raise Unfinished
+            self._at, self._found = end, found
 
 
 def _name(body: bytes) -> str | None:

@@ -18,7 +18,7 @@ from devdns_proxy import refusals
 from devdns_proxy.client import Client
 from devdns_proxy.door import TLS
 from devdns_proxy.rendering import rendered
-from devdns_proxy.tls.client_hello import HANDSHAKE, Unfinished, server_name
+from devdns_proxy.tls.client_hello import HANDSHAKE, Hello, Unfinished
 from devdns_proxy.tls.encrypted import Encrypted
 from devdns_proxy.tls.passing import INTERNAL_ERROR, Passing, passes
 from devdns_proxy.tunnel import half_close
@@ -33,12 +33,13 @@ log = structlog.get_logger()
 class Greeting(asyncio.Protocol):
     """`deadline` is when `expire` is called; `transport` is None after its end."""
 
-    __slots__ = ("_address", "_context", "_hello", "_name", "_spoken", "deadline", "transport")
+    __slots__ = ("_address", "_context", "_hello", "_name", "_reading", "_spoken", "deadline", "transport")
     transport: asyncio.Transport
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._hello = b""
+        self._reading = Hello()
         self._name: str | None = None
         self._spoken = False  # somebody else deals with what comes, or nobody
         self.deadline = context.now + context.limits.hello_time
@@ -66,7 +67,7 @@ class Greeting(asyncio.Protocol):
             self._send_away(hello)
             return
         try:
-            self._name = server_name(hello)
+            self._name = self._reading.name(hello)
         except Unfinished:
             if len(hello) > self._context.limits.hello:
                 self._close(INTERNAL_ERROR)

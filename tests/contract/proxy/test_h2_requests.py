@@ -11,8 +11,8 @@ from support.http2 import END_STREAM, GET, HEADERS, frame, peer, settings
 from support.http_proxy import OK, backend, route, running, stage
 
 from devdns_proxy.h2.requests import asked
-from devdns_proxy.h2.wire import Malformed
 from devdns_proxy.heads import REQUEST_LINE
+from devdns_proxy.http2.wire import Malformed
 
 
 def lines(head: bytes) -> list[bytes]:
@@ -291,6 +291,31 @@ async def test_a_block_means_what_the_table_says_now_and_not_what_it_said_before
         await client.send(
             frame(HEADERS, 5, number, again)
         )  # its indexes are other fields' by now, and none is the authority
+        assert (await client.answer(number)).ended == "PROTOCOL_ERROR"
+        assert len(service.seen) == before
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_trailers_change_the_table_as_any_section_does(late):
+    """A remembered block would else go on meaning what it did, and its request go to another service; `late`: after the answer."""
+    async with stage(OK) as (proxy, service), peer(proxy) as client:
+        for _ in range(4):
+            await client.get(("x-a", "one"))
+        size = ("content-length", "0") if late else ("x-c", "d")
+        number = await client.ask(size, end=False, method="POST")
+        if late:
+            await client.answer(number)
+        for _ in range(2):  # indexed now, and remembered
+            again = client.encoder.encode([*GET.items(), ("x-a", "one")])
+            other, _ = client.head()
+            await client.send(frame(HEADERS, 5, other, again))
+            assert (await client.answer(other)).status == "200"
+        trailers = client.encoder.encode([("x-sum", "1"), ("x-more", "2")])
+        await client.send(frame(HEADERS, 5, number, trailers))
+        await client.answer(number)
+        before = len(service.seen)
+        number, _ = client.head()
+        await client.send(frame(HEADERS, 5, number, again))
         assert (await client.answer(number)).ended == "PROTOCOL_ERROR"
         assert len(service.seen) == before
 

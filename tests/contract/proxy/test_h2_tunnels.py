@@ -6,10 +6,12 @@ import asyncio
 import base64
 import hashlib
 import re
+from contextlib import AsyncExitStack
 
 import pytest
-from support.http2 import DATA, END_STREAM, RST_STREAM, frame, peer, word
+from support.http2 import DATA, END_STREAM, RST_STREAM, Peer, frame, peer, word
 from support.http_proxy import OK, backend, route, running, stage
+from support.https_proxy import authority, securely
 
 CONNECT = {"method": "CONNECT", "protocol": "websocket", "path": "/ws"}
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -54,6 +56,23 @@ async def test_a_websocket_is_a_stream_and_ends_as_one():
         answer = await client.answer(number)
         assert (answer.body, answer.ended) == (b"earlyhellobye", "END")
         assert (await client.get(authority="none.dev.test")).status == "404"
+
+
+async def test_a_websocket_to_another_name_than_the_connections_goes_to_its_own_service():
+    """Browsers put it on any connection whose certificate covers it, and repeat no handshake; other requests get 421."""
+    async with AsyncExitStack() as stack:
+        one, other = [await stack.enter_async_context(backend(agreeing())) for _ in range(2)]
+        routes = route("api", one.port), route("web", other.port), route("sealed", f"tls://127.0.0.1:{other.port}")
+        proxy = await stack.enter_async_context(securely(*routes))
+        client = Peer(await stack.enter_async_context(await proxy.encrypted(settings=authority().trusting("h2"))))
+        await client.start()
+        number = await client.ask(end=False, authority="web.dev.test", **CONNECT)
+        await client.data(number, b"hello", end=True)
+        assert (await client.answer(number)).body == b"hellobye"
+        assert (client.of(number).status, one.seen) == ("200", [])
+        for name in ("sealed", "none", "devdns"):
+            assert (await client.get(authority=f"{name}.dev.test", **CONNECT)).status == "421"
+        assert (await client.get(authority="web.dev.test")).status == "421"
 
 
 async def test_a_tunnel_passes_much_both_ways():

@@ -164,6 +164,18 @@ def test_up_without_a_file_says_that_it_runs(quiet, tmp_path):
     assert (ran.code, ran.out) == (0, f"devdns is already running with {quiet.parent / 'devdns.yml'}\n")
 
 
+def test_a_name_of_raw_tcp_is_removed_with_its_port_and_is_nothing_for_a_browser(quiet):
+    def told(*words):
+        ran = run(*words, "--state-dir", quiet)
+        return ran.code, ran.err.strip().removeprefix("devdns: ")
+
+    assert told("add", "db", "tcp://127.0.0.1:15432", "--tcp", "5432") == (0, "")
+    assert told("rm", "db") == (1, "no route 'db.dev.test' was added by hand, but db.dev.test:5432 was")
+    told_open = "db.dev.test:5432 is raw TCP, which no browser speaks - devdns explain db says where it is"
+    assert told("open", "db") == (1, told_open)
+    assert told("rm", "db:5432") == (0, "")
+
+
 def test_watch_tells_each_change(quiet):
     command = [*COMMAND, "routes", "--watch", "--json", "--state-dir", str(quiet)]
     watch = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environ())

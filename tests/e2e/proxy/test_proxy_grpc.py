@@ -10,9 +10,12 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 from support.grpc_service import BOUND, NAMED, Stub, grpc_service, make_the_four_kinds_of_calls
-from support.http_proxy import route, running
+from support.http_proxy import backend, route, running
 from support.http_tls import certificate
 from support.https_proxy import authority, securely
+from support.waiting import until
+
+from devdns_proxy.limits import Limits
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +100,26 @@ async def test_a_service_that_is_not_there_is_unavailable(called):
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await stub.unary(b"", timeout=BOUND)
     assert failed.value.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE)
+
+
+async def silent(_, wire):
+    await wire.rest()
+
+
+async def test_a_call_may_be_silent_before_it_is_answered():
+    """For longer than a client of HTTP/1.1 may be, who began after it."""
+    async with AsyncExitStack() as stack:
+        _, port = await stack.enter_async_context(grpc_service())
+        service = await stack.enter_async_context(backend(silent))
+        there = route("api", f"h2c://127.0.0.1:{port}"), route("web", service.port)
+        proxy = await stack.enter_async_context(running(*there, limits=Limits(stall_time=0.1)))
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{proxy.port}", options=NAMED)
+        await stack.enter_async_context(channel)
+        call = Stub(channel).up(timeout=BOUND)
+        await call.write(b"one")
+        await until(lambda: any(client._upstream for client in proxy.proxy.context.clients))
+        stalled = await proxy.say(b"POST / HTTP/1.1\r\nHost: web.dev.test\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert stalled.startswith(b"HTTP/1.1 408 ")
+        await call.write(b"two")
+        await call.done_writing()
+        assert await call == b"onetwo"

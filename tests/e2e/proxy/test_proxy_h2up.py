@@ -14,7 +14,7 @@ from support.waiting import until
 
 from devdns.core.routes import State
 from devdns_proxy.h2up.lane import HIGH_WATER
-from devdns_proxy.h2up.protocol import WINDOW
+from devdns_proxy.h2up.sending import WINDOW
 from devdns_proxy.limits import Limits
 from devdns_proxy.replies import websocket_accept
 

@@ -1,4 +1,4 @@
-"""A container of a real engine finds another by name: it asks its gateway, and the proxy there carries the request."""
+"""A container of a real engine finds another by name: it asks its gateway, and the proxy there carries the request, with TLS too."""
 
 import shutil
 import subprocess
@@ -42,13 +42,15 @@ def test_a_container_fetches_from_another_by_its_name(engine, curl, tmp_path):
     engine.folder.chmod(0o711)  # the unprivileged control reaches the socket by its group
     gateway = str(engine.subnet[1])
     api = engine.run("api-1", {"dev.route": "api"})
-    listeners = ("--dns", "127.0.0.9:53", "--http", "127.0.0.9:80")
+    listeners = ("--dns", "127.0.0.9:53", "--http", "127.0.0.9:80", "--https", "127.0.0.9:443")
     with Stack(tmp_path, "", *listeners, DOCKER_HOST=engine.url, DEVDNS_DOCKER_ENABLED="true") as stack:
         wait_until(lambda: [gateway, 53] in stack.facts["listeners"]["dns"], what="a listener at the gateway")
         wait_until(lambda: stack.serves("api.dev.test", nonce(api).encode() + b"\n"), what="the route")
-        asked = [curl, "-s", "--max-time", "5", "-w", "%{remote_ip}\\n", "http://api.dev.test/"]
-        heard = engine.client.containers.run(CURL, asked, dns=[gateway], remove=True)
-        assert heard.decode() == f"{nonce(api)}\n{gateway}\n"
+        asked = [curl, "-s", "--max-time", "5", "--cacert", "/ca.pem", "-w", "%{remote_ip} %{http_version}\\n"]
+        asked += ["http://api.dev.test/", "https://api.dev.test/"]
+        ca = {str(stack.state / "ca.pem"): {"bind": "/ca.pem", "mode": "ro"}}
+        heard = engine.client.containers.run(CURL, asked, dns=[gateway], volumes=ca, remove=True)
+        assert heard.decode() == f"{nonce(api)}\n{gateway} 1.1\n{nonce(api)}\n{gateway} 2\n"
         assert stack.dig("api.dev.test") == ["127.0.0.9"]
 
 

@@ -4,8 +4,12 @@ import json
 import socket
 import ssl
 import subprocess
+from contextlib import AsyncExitStack
 
+import grpc
+import grpc.aio
 import pytest
+from support.grpc_service import Stub, grpc_service, make_the_four_kinds_of_calls
 from support.parts import need
 from support.stack import Stack, open_folder
 from support.waiting import wait_until
@@ -79,6 +83,19 @@ def test_a_proxy_that_was_killed_has_its_certificates_again(stack):
     stack.kill("proxy-1")
     stack.kill("proxy-2")
     assert asked(stack, "api.dev.test")[0] == "HTTP/1.1 502 Bad Gateway"
+
+
+async def test_grpc_clients_need_the_ca_and_nothing_else(stack):
+    """The four kinds of calls, by name, in TLS, to a service that speaks HTTP/2 in the clear."""
+    host, port = place(stack)
+    credentials = grpc.ssl_channel_credentials((stack.state / "ca.pem").read_bytes())
+    named = (("grpc.ssl_target_name_override", "grpc.dev.test"), ("grpc.default_authority", f"grpc.dev.test:{port}"))
+    async with AsyncExitStack() as ends:
+        _, service = await ends.enter_async_context(grpc_service())
+        stack.run("add", "grpc", f"h2c://127.0.0.1:{service}", check=0)
+        channel = grpc.aio.secure_channel(f"{host}:{port}", credentials, options=named)
+        await ends.enter_async_context(channel)
+        await make_the_four_kinds_of_calls(Stub(channel))
 
 
 def test_status_shows_the_listener(stack):

@@ -19,7 +19,7 @@ from support.load import Load, fetch
 from support.processes import connections, descriptors, stopped
 from support.services import Service
 from support.stack import COMMAND, Stack
-from support.waiting import until, wait_until
+from support.waiting import BOUND, until, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -88,7 +88,7 @@ def test_routes_are_the_same_after_control_was_killed(stack):
 def test_a_stop_drains_what_is_in_flight(tmp_path, slow_service):
     with Stack(tmp_path, f"routes: {{slow: {slow_service.port}}}\n") as stack:
         exchange = slow_service.request_through(stack)
-        slow_service.asked.wait(5)
+        assert slow_service.asked.wait(BOUND)
         stack.process.terminate()
         slow_service.finish.set()
         assert exchange.result(10) == (200, b"whole")
@@ -182,7 +182,7 @@ def test_all_in_one_process_is_the_same_stack(tmp_path):
 async def test_a_second_signal_stops_at_once(tmp_path, slow_service):
     with Stack(tmp_path, f"routes: {{slow: {slow_service.port}}}\n") as stack:
         exchange = slow_service.request_through(stack)
-        slow_service.asked.wait(5)
+        assert slow_service.asked.wait(BOUND)
         pids = [stack.pid(name) for name in CHILDREN]
         stack.process.terminate()
         await until(lambda: not alive(pids[0]) or stack.process.poll() is None)

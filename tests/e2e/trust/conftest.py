@@ -18,7 +18,11 @@ from support.stack import Stack, open_folder
 from support.trust_room import TESTS, Room, room
 from support.visit import PROFILE
 
-HTTPS, PLAIN, FIRST = 8443, 9000, 9001
+HTTPS, OTHER, PLAIN, FIRST = 8443, 8999, 9000, 9001
+ROUTES = f"routes: {{app: {PLAIN}, other: {OTHER}, sealed: tls://127.0.0.1:{FIRST}}}"
+#: One connection would do for the browser: one certificate covers all three. `sealed` speaks TLS itself.
+ASKED = ("wss://other.dev.test:{}/socket", "https://other.dev.test:{}/who", "https://sealed.dev.test:{}/who") * 2
+GOOD = f"https://app.dev.test:{HTTPS}/?" + "&".join(f"ask={url.format(HTTPS)}" for url in ASKED)
 NUMBERS = itertools.count()
 
 
@@ -60,13 +64,13 @@ def bare(whole, request):
 def machine(whole):
     """Somebody on it where `devdns up` made the CA and `devdns trust` was called."""
     flags = ("--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--https", f"127.0.0.1:{HTTPS}")
-    with Stack(whole.folder, f"routes: {{app: {PLAIN}}}", *flags, prefix=whole.prefix):
+    with Stack(whole.folder, ROUTES, *flags, prefix=whole.prefix):
         make_profile(whole.home)
         leaves = write_leaves(whole.state, whole.folder)
         with _served(whole, leaves):
             done = whole.devdns("trust", "--yes")
             assert done.code == 0, done.out + done.err
-            yield Machine(whole, f"https://app.dev.test:{HTTPS}/", _odd(leaves), leaves)
+            yield Machine(whole, GOOD, _odd(leaves), leaves)
             assert whole.devdns("untrust", "--yes").code == 0
 
 
@@ -80,7 +84,7 @@ def _odd(leaves):
 def _served(made: Room, leaves: dict[str, tuple[Path, Path]]) -> Iterator[None]:
     """The site, in the clear for devdns and with every odd leaf."""
     doors = [f"{FIRST + number},{chain},{key}" for number, (chain, key) in enumerate(leaves.values())]
-    command = [*made.prefix, sys.executable, "-m", "support.secure_site", str(PLAIN), *doors]
+    command = [*made.prefix, sys.executable, "-m", "support.secure_site", str(PLAIN), str(OTHER), *doors]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(TESTS)}, stdout=subprocess.PIPE) as site:
         try:
             assert site.stdout is not None

@@ -14,7 +14,10 @@ from support.odd_leaves import NAMES
 from support.parts import need
 from support.trust_room import TESTS
 
-LIVE = "the app | an event | heard hello"
+LIVE = "the app | {} | an event | app.dev.test at {} heard hello"
+OTHER = "other.dev.test at 8999 heard hello | other.dev.test at 8999 | sealed.dev.test at 9001"
+#: How Chromium had the page, its events and its sockets, and what the page asked others for: all but the last of those by HTTP/2.
+CARRIED = "Document h2 | EventSource h2 | WebSocket 200" + " | WebSocket 200 | Fetch h2 | Fetch http/1.1" * 2
 PYTHON = "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=10).read()"
 REFUSED = {
     "curl": "subtree violation",
@@ -61,11 +64,13 @@ def test_a_program_refuses_what_the_ca_may_not_sign(machine, program):
 
 @pytest.mark.parametrize("browser", BROWSERS)
 def test_a_browser_takes_the_page_its_events_and_its_socket_and_no_other_leaf(machine, browser):
-    """In one run, so that what it refuses shows that it looks at all."""
+    """In one run, so that what it refuses shows that it looks at all. What the page asks of other names is each time theirs."""
     good, *odd = _visit(machine, browser, [machine.good, *machine.odd.values()])
-    assert good == LIVE
+    assert good == " | ".join([LIVE.format("h2", 9000), OTHER, OTHER])
+    if browser == "chromium":
+        assert odd.pop().startswith(CARRIED)
     said = dict(zip(machine.odd, odd, strict=True))
-    assert said.pop("app") == LIVE
+    assert said.pop("app") == LIVE.format("http/1.1", 9001)
     assert UNKNOWN[browser] in said.pop("stranger")
     assert [kind for kind, why in said.items() if REFUSED[browser] not in why] == []
 

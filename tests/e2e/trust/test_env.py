@@ -11,7 +11,7 @@ from support.cli import run
 from support.parts import need
 from support.stack import Stack, open_folder
 
-ROUTES = "routes: {api: 9, api/v2: 9, 3d: 9, pip-index: 9, '*.wild': 9}"
+ROUTES = "routes: {api: 9, api/v2: 9, 3d: 9, pip-index: 9, '*.wild': 9}\ntcp: {db: {target: 127.0.0.1:9, port: 15432}}"
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 EVAL = {
     "sh": 'eval "$("$@" env)"; exec python3 -c "$SHOW"',

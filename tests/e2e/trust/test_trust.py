@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from support.certificates import bring
 from support.trust_room import write_ca
 from support.visit import PROFILE
 
@@ -73,6 +74,17 @@ def test_before_there_is_a_ca_it_says_how_it_comes_to_be(bare):
     assert done.code == 1
     assert done.error.endswith("devdns makes it when it first serves https: devdns up")
     assert bare.devdns("untrust", "--yes").code == 0
+
+
+def test_a_ca_that_could_sign_for_every_name_is_refused(bare, tmp_path):
+    """Whoever can write the state folder must not get the whole machine to trust anybody."""
+    before = bare.stores()
+    bring(tmp_path, "dns:evil.example")
+    (bare.state / "ca.pem").write_bytes((tmp_path / "own.pem").read_bytes())
+    done = bare.devdns("trust", "--yes")
+    assert done.code == 1
+    assert "is no CA that devdns made: nothing limits what it may sign for" in done.error
+    assert bare.stores() == before
 
 
 def test_under_sudo_the_browsers_are_the_callers_and_stay_theirs(bare, ca):

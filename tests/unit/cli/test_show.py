@@ -90,12 +90,12 @@ def test_a_reason_stands_below_the_table_and_does_not_widen_it():
     [
         (None, "http://api.dev.test  127.0.0.1:1, 127.0.0.1:2  live   devdns.yml:44444"),
         (70, "http://api.dev.test  127.0.0.1:1, 127.0.0.1:2  live   devdns.yml:44444"),
-        (60, "http://api.dev.test  127.0.0.1:1...  live   devdns.yml:44444"),
+        (60, "http://api.dev.test  127.0.0.1:1,...  live   devdns.yml:4..."),
         (50, "http://api.dev.test  127.0.0...  live   devdns...."),
         (10, "http://api.dev.test  127.0.0...  live   devdns...."),
     ],
 )
-def test_a_narrow_screen_takes_from_the_target_then_from_the_origin(width, line):
+def test_a_narrow_screen_takes_from_the_longer_of_target_and_origin(width, line):
     row = route("api.dev.test", targets=["http://127.0.0.1:1", "http://127.0.0.1:2"], origin="devdns.yml:44444")
     shown = route_lines([row], width=width)
     assert shown[1] == line

@@ -67,12 +67,12 @@ def test_a_table_without_rows_is_nothing():
     ("width", "line"),
     [
         (None, "name  " + "x" * 20 + "  " + "y" * 20),
-        (44, "name  " + "x" * 13 + "...  " + "y" * 20),
-        (36, "name  xxxxxxx...  " + "y" * 15 + "..."),
+        (44, "name  " + "x" * 15 + "...  " + "y" * 15 + "..."),
+        (36, "name  " + "x" * 11 + "...  " + "y" * 11 + "..."),
         (1, "name  xxxxxxx...  yyyyyyy..."),
     ],
 )
-def test_a_screen_takes_from_one_column_after_the_other(width, line):
+def test_a_screen_takes_from_the_widest_column(width, line):
     assert table([("name", "x" * 20, "y" * 20)], width=width, cut=(1, 2)) == [line]
     assert screen_width(io.StringIO()) is None
 

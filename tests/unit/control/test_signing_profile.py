@@ -6,10 +6,12 @@ from ipaddress import ip_network
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from support.certificates import misissued, openssl_says
+from support.certificates import certificate, misissued, new_key, openssl_says
 
-from devdns.control.signing.authority import Authority, Unfit
+from devdns.control.signing import profile
+from devdns.control.signing.authority import Authority, Unfit, zones_of_ca
 from devdns.control.signing.folder import load
 from devdns.core.leaves import Leaf
 
@@ -226,3 +228,13 @@ def test_openssl_refuses_a_common_name_outside_the_zones(stolen):
 def test_openssl_takes_the_ca_for_servers_only(stolen, usage, purpose):
     chain = misissued(stolen, "dns:api.dev.test", common_name="you", usage=usage)[0]
     assert "unsuitable certificate purpose" in openssl_says(stolen / "ca.pem", chain, "-purpose", purpose).lower()
+
+
+def test_only_a_ca_with_our_limits_is_one_of_ours(ca):
+    """Whoever can write the state folder could else have another one trusted by the whole machine."""
+    assert zones_of_ca(ca.public_bytes(Encoding.DER)) == ("dev.test", "shop.test")
+    everywhere = profile.ca(new_key(), ("",), NOW)  # a zone that holds every name
+    unlimited = certificate(new_key(), ["dns:evil.example"])
+    for other in (everywhere, unlimited):
+        assert zones_of_ca(other.public_bytes(Encoding.DER)) == ()
+    assert zones_of_ca(b"nothing") == ()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devdns.core.errors import DevdnsError, TargetRefused
-from devdns.core.routes import SCHEMES, Target, forbidden, parse_target
+from devdns.core.routes import SCHEMES, Target, forbidden, parse_raw_target, parse_target
 
 TARGETS = [
     (5173, Target("127.0.0.1", 5173)),
@@ -42,7 +42,7 @@ def test_a_scheme_given_apart_is_the_default_not_a_rule():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "65536", "99999999", "-1", "+1", "1.5", "1_000", "0x50", "a", "a:b", ":80", "a:80/path", "a:80?x", "http://", "ftp://a:80",
+    ["", "0", "65536", "99999999", "-1", "+1", "1.5", "1_000", "0x50", "a", "a:b", ":80", "a:80/path", "a:80?x", "http://", "ftp://a:80", "ftp://a", "tcp://a",
      "javascript:x", "http://u@a:80", "http://u:p@a:80", "http://a b:80", "[::1]", "[::g]:80", "unix:", "unix:run/app.sock", "unix:/a\0b", "unix:/a\x1b[31m", "unix:/\ud800",
      "٣", "a_b:80", "true", "http://a:80#x", "127.1:80", "2130706433:80", "0x7f.1:80", "0177.0.0.1:80", "1.2.3:80"],
 )  # fmt: skip
@@ -50,6 +50,21 @@ def test_refused(text):
     with pytest.raises(DevdnsError) as caught:
         parse_target(text)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "told"),
+    [
+        (parse_target, "ftp://a", "scheme 'ftp' is not one of http, https, h2c, tls"),
+        (parse_target, "ftp://a:0", "scheme 'ftp' is not one of http, https, h2c, tls"),
+        (parse_target, "http://a:0", "port 0 is not between 1 and 65535"),
+        (parse_raw_target, "tcp://a", "names no port"),
+        (parse_raw_target, "tcp://a:0", "port 0 is not between 1 and 65535"),
+    ],
+)
+def test_a_refusal_names_what_is_wrong(read, text, told):
+    with pytest.raises(TargetRefused, match=told):
+        read(text)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from devdns.core.compose_file import services
 from devdns.core.errors import UsageRefused
 from devdns.exports.compose import BUNDLE, CA, Reach, text
 from devdns.exports.hosts import dnsmasq, hosts
+from devdns.exports.nginx import nginx
 from devdns.exports.sites import Site, sites
 
 SITES = [Site("*.shop.dev.test"), Site("api.dev.test")]
@@ -82,3 +83,37 @@ def test_dnsmasq_takes_its_lines(tmp_path: Path) -> None:
     (tmp_path / "conf").write_text(said)
     done = subprocess.run(["dnsmasq", "--test", f"--conf-file={tmp_path}/conf"], capture_output=True, check=False)
     assert done.returncode == 0
+
+
+def row(host: str, /, *targets: str, prefix: str = "", **options: object) -> dict[str, object]:
+    return {"host": host, "prefix": prefix, "targets": targets, "options": options}
+
+
+PLAIN = [
+    row("api.dev.test", "http://127.0.0.1:5173", "http://[::1]:5173"),
+    row("api.dev.test", "unix:/run/x.sock", prefix="/v2", strip=True),
+    row("*.shop.dev.test", "https://127.0.0.1:8443", host="localhost:8443"),
+]
+BAD = [
+    row("evil.dev.test", "http://127.0.0.1:1; }"),
+    row("evil.dev.test", "http://127.0.0.1:1", prefix="/a{b"),
+    row("evil.dev.test", "http://127.0.0.1:1", host="a; include /etc/passwd"),
+    row("evil.dev.test", "h2c://127.0.0.1:1"),
+    row("evil.dev.test", "unix:/a b"),
+    row("a;b}", "http://127.0.0.1:1"),
+]
+
+
+def test_nginx_takes_its_servers_and_nothing_else(tmp_path: Path) -> None:
+    need("nginx")
+    said = nginx([*PLAIN, *BAD], 8099)
+    assert said.count("server_name") == 2
+    assert said.count("# left out: evil.dev.test\n") == 5
+    assert "# left out: a name that is none\n" in said
+    assert not any(word in said for word in ("include", "a;b", "h2c", "/a{b"))
+    (tmp_path / "devdns.conf").write_text(said)
+    (tmp_path / "nginx.conf").write_text(
+        f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; include {tmp_path}/devdns.conf; }}"
+    )
+    done = subprocess.run(["nginx", "-t", "-c", f"{tmp_path}/nginx.conf"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

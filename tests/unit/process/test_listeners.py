@@ -58,6 +58,39 @@ def test_an_optional_listener_may_be_missing():
     assert "is not there" in opened.notes[0]
 
 
+def test_both_families_get_the_same_port_of_a_name():
+    with bind_tcp("127.0.0.1", 0) as busy, bind_tcp("127.0.0.1", 0) as other:
+        taken, free = busy.getsockname()[1], other.getsockname()[1]
+        other.close()
+        opened = open_listeners(
+            [
+                Wanted("http", (("127.0.0.1", taken), ("127.0.0.1", free))),
+                Wanted("http", (("::1", taken), ("::1", free)), optional=True),
+            ]
+        )
+    try:
+        assert opened.addresses["http"] == [("127.0.0.1", free), ("::1", free)]
+    finally:
+        opened.close()
+
+
+def test_without_the_port_of_the_first_family_the_second_goes_without():
+    with bind_tcp("::1", 0) as busy, bind_tcp("127.0.0.1", 0) as first:
+        taken = busy.getsockname()[1]
+        first.close()
+        opened = open_listeners(
+            [
+                Wanted("http", (("127.0.0.1", taken),)),
+                Wanted("http", (("::1", taken), ("::1", 0)), optional=True),
+            ]
+        )
+    try:
+        assert opened.addresses["http"] == [("127.0.0.1", taken)]
+        assert "going on without" in opened.notes[0]
+    finally:
+        opened.close()
+
+
 def test_all_or_nothing_a_refusal_leaves_no_socket_open():
     with bind_tcp("127.0.0.1", 0) as free:
         address = free.getsockname()

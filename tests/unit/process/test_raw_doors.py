@@ -7,7 +7,7 @@ import pytest
 from support.ports import free_port
 
 from devdns import raw_doors
-from devdns.raw_doors import DoorsRefused, RawDoors, places, why
+from devdns.raw_doors import DoorsRefused, RawDoors, places, read, why
 
 HOST, OTHER = "127.77.255.1", "127.77.255.2"
 
@@ -83,6 +83,8 @@ def test_there_is_a_bound(doors, monkeypatch):
         [["127.77.0.1", 0]],
         [["127.77.0.1", 65536]],
         [["127.77.0.1"]],
+        [["127.77.0.1", float("inf")]],
+        [["127.77.0.1", float("nan")]],
         [["::1", 5432]],
         [["db", 5432]],
         [[None, None]],
@@ -94,6 +96,24 @@ def test_there_is_a_bound(doors, monkeypatch):
 def test_nothing_but_our_addresses_is_bound(rows):
     with pytest.raises(DoorsRefused):
         places(rows)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        b"",
+        b"x",
+        b"\xff",
+        b"[" * 100_000,
+        b"[" + b"1" * 5_000 + b"]",
+        b'[["127.77.0.1",1e999]]',
+        b'[["127.77.0.1",22.0e400]]',
+    ],
+)
+def test_no_word_of_control_ends_the_supervisor(word):
+    with pytest.raises(DoorsRefused):
+        read(word)
+    assert read(b'[["127.77.0.1", 5432]]') == [("127.77.0.1", 5432)]
 
 
 def test_places_are_read():

@@ -107,6 +107,11 @@ async def test_a_file_may_be_missing_appear_and_go(path):
         assert names(await said()) == ["api", "web"]
 
 
+async def test_an_attached_file_that_is_gone_can_be_detached(path):
+    async with watching(provider(path, routes_only=True)) as said:
+        assert (await said()).hint == f"create it, or devdns down -c {path} detaches it"
+
+
 async def test_even_its_folder_may_come_later(tmp_path):
     path = tmp_path / "later" / "devdns.yml"
     async with watching(provider(path)) as said:

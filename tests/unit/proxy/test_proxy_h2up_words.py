@@ -1,6 +1,7 @@
 """Heads and trailers, from HTTP/1.1 into HTTP/2 and back."""
 
 import pytest
+from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,8 @@ STATUS = (b":status", b"200")
 
 def test_a_head_becomes_fields():
     found = asked(HEAD % b"Accept:  x \r\nAuthorization: b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", b"https")
-    assert found.fields == [
+    fields = Decoder().decode(found.block, raw=True)
+    assert fields == [
         (b":method", b"POST"),
         (b":scheme", b"https"),
         (b":authority", b"api.dev.test"),
@@ -23,7 +25,7 @@ def test_a_head_becomes_fields():
         (b"authorization", b"b"),
         (b"te", b"trailers"),
     ]
-    assert not found.fields[5].indexable  # never in the memory of the compressor
+    assert not fields[5].indexable  # never in the memory of the compressor
     assert found.body is None
 
 

@@ -164,3 +164,21 @@ def test_a_link_in_the_place_of_the_journal_is_not_followed(path, tmp_path):
     install(path, Table({}))
     assert (tmp_path / "theirs").read_text() == "precious"
     assert not path.is_symlink()
+
+
+def test_a_journal_that_was_changed_while_a_person_was_asked_is_judged_again(tmp_path):
+    """What is carried out is what was judged: the file may be another one by the time that the lock is held."""
+
+    def check(entry):
+        if entry.step.place == "passwd":
+            raise DevdnsError("not believed")
+
+    path = tmp_path / "journal"
+    install(path, Table(MACHINE))
+    journal = Journal[Put](path, Put, check)
+    assert len(journal.entries) == 2
+    path.write_text(path.read_text().replace('"unit"', '"passwd"'))
+    with pytest.raises(DevdnsError, match="not believed"), journal.held():
+        pytest.fail("the forged entry was taken")
+    with pytest.raises(DevdnsError, match="not believed"):
+        Journal[Put](path, Put, check)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devdns.core.errors import DevdnsError
-from devdns.system.hosts import has_block, names_in, torn, with_block, without_block
+from devdns.system.hosts import MOST_NAMES, has_block, names_in, torn, with_block, without_block
 
 OWNER, OTHER = "/home/me/.local/state/devdns", "/home/me/.local/state/devdns2"
 LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n>"), max_size=30), max_size=8)
@@ -42,6 +42,24 @@ def test_what_others_write_around_the_block_stays(end):
     text = b"10.0.0.1 first" + end + text + b"10.0.0.2 last"
     text = with_block(text, OWNER, ["api.dev.test", "web.dev.test"])
     assert without_block(text, OWNER) == b"10.0.0.1 first" + end + b"127.0.0.1 localhost" + end + b"10.0.0.2 last"
+
+
+def test_only_names_get_into_the_file():
+    """Root writes down what another user's process tells."""
+    hostile = [
+        "a.dev.test\n6.6.6.6\tbank.example",
+        "a.dev.test 6.6.6.6",
+        "a.dev.test\r",
+        "localhost",
+        "x\u2028.test",
+        "-a.test",
+        "",
+    ]
+    hostile += [f"{'a' * 64}.test", f"{'a.' * 130}test", "#.test", "*.api.test", "A.test"]
+    assert names_in(with_block(b"", OWNER, [*hostile, "xn--bcher-kva.dev.test"]), OWNER) == ("xn--bcher-kva.dev.test",)
+    assert with_block(b"", OWNER, hostile) == with_block(b"", OWNER, [])
+    many = with_block(b"", OWNER, [f"n{number}.test" for number in range(MOST_NAMES + 1)])
+    assert len(names_in(many, OWNER)) == MOST_NAMES
 
 
 def test_lines_end_as_those_of_the_file():

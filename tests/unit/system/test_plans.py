@@ -6,6 +6,7 @@ import json
 import plistlib
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from support.parts import need
@@ -13,6 +14,7 @@ from support.parts import need
 from devdns.core.errors import DevdnsError, UsageRefused
 from devdns.system import resolvers, services
 from devdns.system.facts import Machine, Person, resolved_servers
+from devdns.system.files import refuse_open_link
 from devdns.system.journal import State
 from devdns.system.resolvers import HEAD, Wish
 from devdns.system.services import Ports
@@ -227,11 +229,22 @@ def test_systemd_accepts_the_units(tmp_path):
         (Enable(("ssh.service",)), State()),
         (Enable(("devdns.service",), "me --host=evil"), State()),
         (Load("/Library/LaunchDaemons/evil.plist"), State()),
+        (Write("/etc/systemd/system/devdns.service", "x"), State(link="/home/me/evil.service")),
+        (Write("/etc/systemd/system/devdns.service", "x"), State(folders=("/etc/cron.d",))),
+        (Write("/home/me/a/.config/systemd/user/devdns.service", "x", user=(0, 0)), State("abc", b"[Service]")),
+        (Write("/home/me/a/.config/systemd/user/devdns.service", "x", user=(0, 0)), State()),
+        (Write("/home/you/.config/systemd/user/devdns.service", "x", user=(1001, 1001)), State()),
+        (Write("/home/me/.config/systemd/user/devdns.service", "x", user=(1000, 0)), State()),
+        (Write("/home/me/state/installed.json", "x"), State("abc", b"x", 0o4755)),
+        (Write("/home/me/state/installed.json", "x", user=(1000, 1000)), State("abc", link="/etc/shadow")),
+        (Write("/etc/resolv.conf", "x"), State("abc", b"x", 0o666)),
+        (Write("/etc/resolv.conf", "x"), State("abc", b"x", 0o644, (1000, 1000))),
+        (Setting("net/ipv4/ip_unprivileged_port_start", "80"), State("abc", b"1024\n0")),
     ],
 )
 def test_a_journal_that_somebody_else_wrote_is_not_believed(step, before):
     with pytest.raises(DevdnsError, match="never changes"):
-        refuse_strange(step, before, "/home/me/state")
+        refuse_strange(step, before, "/home/me/state", ME.user)
 
 
 def test_what_our_plans_make_is_believed():
@@ -240,5 +253,19 @@ def test_what_our_plans_make_is_believed():
     plans += [services.plan(service, Ports(DNS), Machine("darwin"), ME) for service in ("boot", "login")]
     steps = [step for plan in plans for step in plan.steps]
     for step in steps:
-        refuse_strange(step, State(), ME.state_dir)
+        refuse_strange(step, State(), ME.state_dir, ME.user)
+        refuse_strange(step, State(), ME.state_dir, (0, 0))
+    refuse_strange(Write("/etc/resolv.conf", "x"), State("a", link="../run/systemd/resolve/x"), "/home/me/s", ME.user)
     assert len({step.key for step in steps}) > 20
+
+
+def test_a_link_is_not_brought_back_that_leads_to_what_the_user_can_change(tmp_path):
+    """Root's own folders are; whoever keeps the journal could put anything in the place of the others."""
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    for link in (str(open_to_all / "not-there"), "../../../../../../../../dev/shm/x"):
+        with pytest.raises(DevdnsError, match="not root's alone"):
+            refuse_open_link(tmp_path / "resolv.conf", link, 1000)
+        refuse_open_link(tmp_path / "resolv.conf", link, 0)
+    refuse_open_link(Path("/etc/resolv.conf"), "../usr/lib/not-there/resolv.conf", 1000)

@@ -7,8 +7,9 @@ traceback to stderr) and it takes paddings that the RFC forbids. That a block me
 from __future__ import annotations
 
 from hpack import Decoder, Encoder, HPACKError, OversizedHeaderListError
+from hpack.hpack import encode_integer
 
-from devdns_proxy.h2.wire import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, Broken
+from devdns_proxy.http2.wire import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, Broken
 
 Field = tuple[bytes, bytes]
 
@@ -17,7 +18,7 @@ MOST_FIELDS = 65_536
 #: Tells the other side that our dynamic table has no room (RFC 7541 section 6.3): it begins the first block of a connection.
 NO_TABLE = b"\x20"
 #: Values that no compressor should keep (RFC 7541 section 7.1.3).
-SENSITIVE = frozenset((b"set-cookie", b"authorization"))
+SENSITIVE = frozenset((b"set-cookie", b"authorization", b"proxy-authorization", b"cookie"))
 
 ENCODER = Encoder()
 ENCODER.header_table_size = 0
@@ -27,6 +28,11 @@ ENCODER.encode([(b":status", b"200")])  # takes the one size update away, which 
 def block(fields: list[Field]) -> bytes:
     """A block that means the same on every connection: no dynamic table is used."""
     return ENCODER.encode([(name, value, name in SENSITIVE) for name, value in fields])
+
+
+def literal(name: bytes, value: bytes) -> bytes:
+    """The same for one field, lower case, at the price of a copy: it goes out as it is (RFC 7541 section 6.2.2)."""
+    return b"".join((b"\0", encode_integer(len(name), 7), name, encode_integer(len(value), 7), value))
 
 
 class Reader:
