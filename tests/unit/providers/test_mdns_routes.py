@@ -63,7 +63,7 @@ REFUSALS = [
     ({"dev.route": "localhost"}, {}, "name 'localhost' is reserved: localhost cannot be claimed (RFC 6761)"),
     ({"dev.route": "*"}, {}, "name '*' cannot be claimed"),
     ({"dev.route": "a\x1b[31m"}, {}, r"name 'a\x1b[31m' may hold only letters, digits and inner hyphens"),
-    ({"dev.route": "api", "dev.scheme": "ftp"}, {}, "TXT dev.scheme 'ftp' is not one of http, https, h2c"),
+    ({"dev.route": "api", "dev.scheme": "ftp"}, {}, "TXT dev.scheme 'ftp' is not one of http, https, h2c, tls"),
     ({"dev.route": "api", "dev.strip": "perhaps"}, {}, "TXT dev.strip: 'perhaps' is not true or false"),
     ({"dev.route": "api", "dev.host": "a b"}, {}, "TXT dev.host: 'a b' is not a host"),
     ({"dev.route": "api"}, {"addresses": ("fe80::5",)}, "target 'http://[fe80::5]:8080': fe80::5 is not the address of a service"),
