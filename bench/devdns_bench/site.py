@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from devdns_bench.rooms import INSIDE
-from devdns_bench.user import StepFailed, User
+from devdns_bench.user import StepFailed, User, typed
 
 TICK = os.sysconf("SC_CLK_TCK")
 STOP = 15.0
@@ -25,9 +25,9 @@ class Site:
         self.core = core
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *command: str, root: bool = False) -> None:
+    def start(self, name: str, *command: str, root: bool = False, shown: str = "") -> None:
         """A server that stays, as if typed in a terminal of its own; its output goes to NAME.log. `StepFailed` if it ends at once."""
-        self.user.notes("command", " ".join([Path(command[0]).name, *command[1:]]), root=root)
+        self.user.notes("command", shown or typed(command), root=root)
         pinned = ["taskset", "-c", str(self.core), *command] if self.core is not None else [*command]
         with (INSIDE / f"{name}.log").open("ab") as log:
             server = subprocess.Popen(pinned, cwd=self.user.home, stdout=log, stderr=log, stdin=subprocess.DEVNULL)  # noqa: S603 - our own command lines

@@ -36,7 +36,7 @@ class User:
 
     def types(self, *command: str, root: bool = False, shown: str = "") -> str:
         """Runs a command to its end and returns what it wrote. Raises `StepFailed`."""
-        self.notes("command", shown or " ".join(command), root=root)
+        self.notes("command", shown or typed(command), root=root)
         return ran(command, self.home)
 
     def edits(self, path: Path, text: str, *, root: bool = False) -> None:
@@ -52,6 +52,11 @@ class User:
     def notes(self, kind: Literal["command", "edit"], what: str, *, root: bool = False) -> None:
         """Counts what was done elsewhere, as the start of a server that stays."""
         self.steps.append(Step(kind, what, root))
+
+
+def typed(command: Sequence[str]) -> str:
+    """The command as a person types it: programs are found by their names, wherever they are installed."""
+    return " ".join([Path(command[0]).name, *command[1:]])
 
 
 def ran(command: Sequence[str], folder: Path) -> str:

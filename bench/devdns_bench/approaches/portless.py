@@ -22,8 +22,8 @@ class Portless(Approach):
     def prepare(self, services: Sequence[Service]) -> None:
         self.services = [*services]
         self.ask_upstream()
-        flags = ("--no-tls", "--port", "80", "--tld", "test", "--foreground")
-        self.site.start("portless", *self._command(), "proxy", "start", *flags, root=True)
+        words = ("proxy", "start", "--no-tls", "--port", "80", "--tld", "test", "--foreground")
+        self.site.start("portless", *self._command(), *words, root=True, shown=f"portless {' '.join(words)}")
         self.site.listens("portless", 80)  # an alias that comes before is lost
         for service in services:
             self._alias(service)
