@@ -40,7 +40,7 @@ def test_nothing_is_changed_that_was_not_asked_for(machine: Room) -> None:
     assert "server=/dev.test/127.0.0.1#5300" in said
     said = machine.devdns("system", "install", *DNSMASQ, check=2)
     assert said.splitlines()[-1].startswith("devdns: nobody said yes")
-    assert said.splitlines()[-1].endswith("-m devdns.cli.main system install --resolver dnsmasq --service off --yes")
+    assert said.splitlines()[-1].endswith(" - devdns system install --resolver dnsmasq --service off --yes")
     assert "devdns system install --dry-run shows" in machine.devdns("system", "status", check=1)
 
 
