@@ -42,7 +42,7 @@ unit: $(VENV)/test.stamp
 	@$(PYTEST) -q -n 2 tests/unit tests/contract
 
 e2e: $(VENV)/test.stamp
-	@$(PYTEST) -q tests/e2e
+	@$(PYTEST) -q -n 2 --dist loadgroup --durations=25 tests/e2e
 
 # Foreign programs for the tests; where they cannot be had the tests skip, which under CI=true is a failure.
 parts: $(VENV)/test.stamp
