@@ -8,6 +8,7 @@ APART = {"bare_root", "bench", "compose", "doctor", "study", "system", "trust"}
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups when its own turn comes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers at most, since a group is one worker's: all that count on the machine's being theirs follow one another."""
     for item in items:
