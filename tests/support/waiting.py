@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-BOUND = 30.0  # reached by nothing that works, on a busy machine either
+BOUND = 10.0
 STEP = 0.005
 
 
