@@ -68,9 +68,13 @@ _encoder = msgspec.msgpack.Encoder()
 
 def encode(frame: Frame) -> bytes:
     """One frame, length first; raises `FrameRefused` when it is over `MAX_FRAME` bytes."""
-    body = _encoder.encode(frame)
-    if len(body) > MAX_FRAME:
-        raise FrameRefused(f"frame of {len(body)} bytes is over {MAX_FRAME}")
+    return framed(_encoder.encode(frame), MAX_FRAME)
+
+
+def framed(body: bytes, most: int) -> bytes:
+    """The body with its length before it; raises `FrameRefused` when it is over `most` bytes."""
+    if len(body) > most:
+        raise FrameRefused(f"frame of {len(body)} bytes is over {most}")
     return len(body).to_bytes(HEADER, "big") + body
 
 

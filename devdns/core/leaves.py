@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from devdns.core.errors import FrameRefused
-from devdns.core.frames import HEADER, Bodies
+from devdns.core.frames import Bodies, framed
 from devdns.core.names import MAX_HOST
 
 MAX_BYTES = 8 << 20
@@ -68,10 +68,7 @@ _encoder = msgspec.msgpack.Encoder()
 
 def encode(frame: Frame) -> bytes:
     """One frame, length first; raises `FrameRefused` when it is over `MAX_BYTES`."""
-    body = _encoder.encode(frame)
-    if len(body) > MAX_BYTES:
-        raise FrameRefused(f"frame of {len(body)} bytes is over {MAX_BYTES}")
-    return len(body).to_bytes(HEADER, "big") + body
+    return framed(_encoder.encode(frame), MAX_BYTES)
 
 
 class LeafReader:

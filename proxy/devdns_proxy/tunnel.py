@@ -117,13 +117,17 @@ def join(context: Context, client: Answering, upstream: Upstream, reply: Reply, 
     near, far = client.transport, upstream.transport
     head = reply.head + b"\r\n" + rest
     client.sent += len(head)
-    ahead = client.release(reply.status)
+    couple(context, near, far, head, client.release(reply.status))
+
+
+def couple(context: Context, near: asyncio.Transport, far: asyncio.Transport, first: bytes, ahead: bytes) -> None:
+    """Joins a client's connection and a service's: `first` is for the client, `ahead` for the service."""
     one, two = End(context, near, near=True), End(context, far, near=False)
     one.other, two.other = two, one
     near.set_protocol(one)
     far.set_protocol(two)
     context.tunnels.update((one, two))
     context.counters.tunnels += 1
-    near.write(head)
+    near.write(first)
     if ahead:
         far.write(ahead)

@@ -248,10 +248,9 @@ class Reading(Sending):
 
     def _ping(self, flags: int, _: int, payload: bytes) -> None:
         self._spend(FRAME_COST)
-        if len(payload) != 8:
-            raise Broken(wire.FRAME_SIZE_ERROR, "PING of a wrong size")
-        if not flags & wire.ACK:
-            self.send(wire.frame(wire.PING, wire.ACK, 0, payload))
+        answer = wire.pong(flags, payload)
+        if answer:
+            self.send(answer)
 
     def _goaway(self, _: int, __: int, ___: bytes) -> None:
         """The client begins nothing more."""
@@ -264,16 +263,14 @@ class Reading(Sending):
         self._spend(FRAME_COST)
         if number == 0:
             self.window += increment
-            if not increment or self.window > wire.MOST_WINDOW:
-                code = wire.FLOW_CONTROL_ERROR if increment else wire.PROTOCOL_ERROR
-                raise Broken(code, "a window grows by nothing or too much")
+            if code := wire.misgrown(self.window, increment):
+                raise Broken(code, wire.MISGROWN)
             self.pump()
             return
         lane = self._known(number)
         if lane is None:
             return
         lane.window += increment
-        if not increment or lane.window > wire.MOST_WINDOW:
-            code = wire.FLOW_CONTROL_ERROR if increment else wire.PROTOCOL_ERROR
-            raise Malformed("a window grows by nothing or too much", code)
+        if code := wire.misgrown(lane.window, increment):
+            raise Malformed(wire.MISGROWN, code)
         lane.pump()

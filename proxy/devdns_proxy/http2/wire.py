@@ -34,6 +34,7 @@ CODES = (
     "NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR",
     "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED",
 )  # fmt: skip
+MISGROWN = "a window grows by nothing or too much"
 OF_STREAMS = frozenset((DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, CONTINUATION))
 OF_CONNECTIONS = frozenset((SETTINGS, PING, GOAWAY))
 
@@ -85,6 +86,20 @@ def headers(number: int, block: bytes, flags: int) -> bytes:
     frames = [frame(HEADERS, flags, number, pieces[0])]
     frames += [frame(CONTINUATION, 0, number, piece) for piece in pieces[1:-1]]
     return b"".join(frames) + frame(CONTINUATION, END_HEADERS, number, pieces[-1])
+
+
+def pong(flags: int, payload: bytes) -> bytes:
+    """What PING is answered with; nothing where it is an answer itself. Raises `Broken`."""
+    if len(payload) != 8:
+        raise Broken(FRAME_SIZE_ERROR, "PING of a wrong size")
+    return b"" if flags & ACK else frame(PING, ACK, 0, payload)
+
+
+def misgrown(window: int, increment: int) -> int:
+    """The code that a window ends with which grew by nothing, or to more than there may be (RFC 9113 section 6.9); else 0."""
+    if not increment:
+        return PROTOCOL_ERROR
+    return FLOW_CONTROL_ERROR if window > MOST_WINDOW else NO_ERROR
 
 
 def rst_stream(number: int, code: int) -> bytes:

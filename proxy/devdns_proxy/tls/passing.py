@@ -14,7 +14,7 @@ from devdns_proxy.answering import BUSY, LINGER
 from devdns_proxy.client import Client
 from devdns_proxy.door import TLS
 from devdns_proxy.heads import Meaning
-from devdns_proxy.tunnel import End
+from devdns_proxy.tunnel import couple
 
 if TYPE_CHECKING:
     from devdns.core.routes import Route
@@ -76,20 +76,12 @@ class Passing(Client):
 
     def answered_with(self, upstream: Upstream, data: bytes) -> None:
         """The service has answered: both connections are joined. What the client has sent behind its hello follows it."""
-        context, near, far = self._context, self.transport, upstream.transport
+        context = self._context
         context.pool.drop(upstream)
         context.watches.trust(upstream.target)
         self.sent += len(data)
         ahead = self.release(200)[self._written :]
-        one, two = End(context, near, near=True), End(context, far, near=False)
-        one.other, two.other = two, one
-        near.set_protocol(one)
-        far.set_protocol(two)
-        context.tunnels.update((one, two))
-        context.counters.tunnels += 1
-        near.write(data)
-        if ahead:
-            far.write(ahead)
+        couple(context, self.transport, upstream.transport, data, ahead)
 
     def closed(self, upstream: Upstream, error: Exception | None) -> None:
         """The service closed without an answer: another one may do better, or the same one later."""
