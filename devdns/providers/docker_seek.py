@@ -16,8 +16,8 @@ from devdns.providers.docker_reach import reach
 from devdns.providers.docker_relay import Relays
 from devdns.providers.docker_routes import THERE, Plan, Rules, plan, routes
 
-#: Between two knocks: a hundredth of a second at first, then a 150th part of the time spent so far, at most a second.
-FIRST_KNOCK, LAST_KNOCK, PART = 0.01, 1.0, 150
+#: Between two knocks: five milliseconds at first, then a 150th part of the time spent so far, at most a second.
+FIRST_KNOCK, LAST_KNOCK, PART = 0.005, 1.0, 150
 #: A service that never listens is given up on (`Reach.tired`), and knocked at all the same.
 PATIENCE = 15.0
 KNOCKS_AT_ONCE = 64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -137,12 +138,37 @@ async def _connect(context: Context, target: Target, address: str) -> socket.soc
             if target.path:
                 await _connect_unix(context, connecting, target.path)
             else:
-                await context.loop.sock_connect(connecting, (address, target.port))
+                await _establish(context.loop, connecting, (address, target.port))
                 _not_itself(connecting)
     except BaseException:
         connecting.close()
         raise
     return connecting
+
+
+async def _establish(loop: asyncio.AbstractEventLoop, connecting: socket.socket, where: tuple[str, int]) -> None:
+    """Connects. Raises OSError.
+
+    What listens on this machine has answered by the second call (connect(2): EALREADY where it has not), so that neither a turn of
+    the loop is spent on it nor a thread, in which uvloop's `sock_connect` looks up even an address.
+    """
+    code = connecting.connect_ex(where)
+    if code == errno.EINPROGRESS:
+        code = connecting.connect_ex(where)
+    if code == errno.EALREADY:
+        await _writable(loop, connecting.fileno())
+        code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+async def _writable(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+    told = asyncio.Event()
+    loop.add_writer(descriptor, told.set)
+    try:
+        await told.wait()
+    finally:
+        loop.remove_writer(descriptor)
 
 
 def _not_itself(connecting: socket.socket) -> None:
