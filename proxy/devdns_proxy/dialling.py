@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from devdns.core.own_addresses import is_own
 from devdns.core.routes import Target, forbidden
 from devdns_proxy import secure, unix_targets
+from devdns_proxy.connecting import tcp, unconnected
 from devdns_proxy.h2up.either import Either
 from devdns_proxy.h2up.link import Link, NoHttp2
 from devdns_proxy.upstream import Upstream
@@ -130,54 +130,14 @@ async def _proved(context: Context, upstream: Upstream) -> Upstream:
 
 async def _connect(context: Context, target: Target, address: str) -> socket.socket:
     """A socket connected to one address of `target`, within the time that a connect is given."""
-    family = socket.AF_UNIX if target.path else socket.AF_INET6 if ":" in address else socket.AF_INET
-    connecting = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        connecting.setblocking(False)
-        async with asyncio.timeout(context.limits.connect_time):
-            if target.path:
-                await _connect_unix(context, connecting, target.path)
-            else:
-                await _establish(context.loop, connecting, (address, target.port))
-                _not_itself(connecting)
-    except BaseException:
-        connecting.close()
-        raise
-    return connecting
+    async with asyncio.timeout(context.limits.connect_time):
+        if target.path:
+            return await _connect_unix(context, target.path)
+        return await tcp(context.loop, (address, target.port))
 
 
-async def _establish(loop: asyncio.AbstractEventLoop, connecting: socket.socket, where: tuple[str, int]) -> None:
-    """Connects. Raises OSError.
-
-    What listens on this machine has answered by the second call (connect(2): EALREADY where it has not), so that neither a turn of
-    the loop is spent on it nor a thread, in which uvloop's `sock_connect` looks up even an address.
-    """
-    code = connecting.connect_ex(where)
-    if code == errno.EINPROGRESS:
-        code = connecting.connect_ex(where)
-    if code == errno.EALREADY:
-        await _writable(loop, connecting.fileno())
-        code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
-
-
-async def _writable(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
-    told = asyncio.Event()
-    loop.add_writer(descriptor, told.set)
-    try:
-        await told.wait()
-    finally:
-        loop.remove_writer(descriptor)
-
-
-def _not_itself(connecting: socket.socket) -> None:
-    """Refuses a connection whose other end it is itself: a port that is dialled often enough, and dead, is given to a dial."""
-    if connecting.getsockname() == connecting.getpeername():
-        raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
-
-
-async def _connect_unix(context: Context, connecting: socket.socket, path: str) -> None:
+async def _connect_unix(context: Context, path: str) -> socket.socket:
+    connecting = unconnected(socket.AF_UNIX)
     try:
         with unix_targets.dialled(path, context.private) as where:
             await context.loop.sock_connect(connecting, where)
@@ -185,7 +145,12 @@ async def _connect_unix(context: Context, connecting: socket.socket, path: str) 
                 await asyncio.sleep(FULL_PAUSE)
                 await context.loop.sock_connect(connecting, where)
     except unix_targets.Forbidden as refused:
+        connecting.close()
         raise DialFailed(str(refused)) from None
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
 
 
 def _has_peer(connecting: socket.socket) -> bool:

@@ -13,6 +13,7 @@ from support.http_proxy import GET, LAST, OK, answering, backend, route, running
 from support.waiting import until
 
 from devdns.core.routes import Target
+from devdns_proxy import connecting
 from devdns_proxy.client import Client
 from devdns_proxy.dialling import dial
 from devdns_proxy.limits import Limits
@@ -53,7 +54,7 @@ async def asking(proxy, count: int):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-async def test_a_few_are_opened_at_a_time_and_the_rest_wait_in_order(keep):
+async def test_a_few_are_opened_at_a_time_and_the_rest_wait_in_order(sent, keep):
     release = asyncio.Event()
     limits = Limits(opening=2, settle_time=LONG)
     async with (
@@ -66,7 +67,8 @@ async def test_a_few_are_opened_at_a_time_and_the_rest_wait_in_order(keep):
             release.set()
             for wire in wires:
                 assert (await wire.response())[1] == b"ok"
-        assert service.seen[2:] == [b"/%d" % number for number in range(2, 7)]
+        assert sent == [f"/{number}" for number in range(7)]
+        assert len(service.seen) == 7
         if keep:
             assert service.connections < 7
 
@@ -122,6 +124,23 @@ async def test_a_target_that_accepts_nothing_fails_for_all_within_the_time_of_on
         assert asyncio.get_running_loop().time() - started < 10 * 0.1 * 2  # one after the other they would take 20
         assert all(answer.startswith(b"HTTP/1.1 504 ") for answer in answers)
         await until(lambda: not proxy.proxy.context.pool.lines)  # the dials that went on end after the answers
+
+
+async def test_a_service_whose_queue_was_full_is_asked_anew_before_the_kernel_would(monkeypatch, free_queue_of_none):
+    asked, unconnected = [], connecting.unconnected
+
+    def noted(family):
+        asked.append(unconnected(family))
+        return asked[-1]
+
+    monkeypatch.setattr(connecting, "unconnected", noted)
+    async with (
+        running(route("api", free_queue_of_none), limits=Limits(connect_time=LONG)) as proxy,
+        asking(proxy, 1),
+    ):
+        await until(lambda: len(asked) == len(connecting.AGAIN) + 1)
+        assert all(each.fileno() < 0 for each in asked[:-1])
+        assert proxy.proxy.counters.dials == 1
 
 
 async def taking_one_now_and_then(listener: socket.socket, proxy, count: int) -> None:
