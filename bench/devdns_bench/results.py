@@ -8,19 +8,23 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from devdns_bench.environment import Session
 from devdns_bench.plan import Run
 from devdns_bench.scenarios.base import Result
 
 SESSIONS = "sessions.jsonl"
+#: Failed runs after which what has never had a figure is left: 100,000 names that are not served after a minute and a half will not be.
+TRIES = 3
 
 
 class Row(Struct, frozen=True, omit_defaults=True):
@@ -107,6 +111,18 @@ def rows(folder: Path, scenario: str = "*") -> Iterator[Row]:
         if path.name != SESSIONS:
             for number, line in enumerate(_lines(path), 1):
                 yield _read(line, f"{path}:{number}")
+
+
+def hopeless(rows: Iterable[Row]) -> set[Run]:
+    """What has failed `TRIES` times and was never measured, as runs with repeat 0: there is nothing to be learnt from more of them."""
+    failed: Counter[Run] = Counter()
+    measured = set()
+    for row in rows:
+        run = replace(row.run, repeat=0)
+        if row.outcome == "measured":
+            measured.add(run)
+        failed[run] += row.outcome == "failed"
+    return {run for run, times in failed.items() if times >= TRIES} - measured
 
 
 def sessions(folder: Path) -> list[Session]:

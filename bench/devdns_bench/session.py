@@ -13,13 +13,14 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from devdns_bench import rooms
 from devdns_bench.environment import Session
 from devdns_bench.inside import Order, Report
 from devdns_bench.peers import Found
 from devdns_bench.plan import Run, programs, why_not
-from devdns_bench.results import Row, Store
+from devdns_bench.results import Row, Store, hopeless, rows
 from devdns_bench.room_engine import sweep, sweep_killed, word
 from devdns_bench.scenarios import SCENARIOS
 
@@ -46,7 +47,7 @@ def split(runs: Sequence[Run], peers: Mapping[str, Found]) -> tuple[list[Run], d
     for run in runs:
         missing = [peers[name].reason for name in programs(run) if peers[name].reason]
         if reason := why_not(run) or "; ".join(missing) or here:
-            absent[msgspec.structs.replace(run, repeat=0)] = reason
+            absent[replace(run, repeat=0)] = reason
         else:
             can.append(run)
     return can, absent
@@ -55,13 +56,18 @@ def split(runs: Sequence[Run], peers: Mapping[str, Found]) -> tuple[list[Run], d
 def perform(
     runs: Sequence[Run], absent: Mapping[Run, str], store: Store, session: Session, peers: Mapping[str, Found]
 ) -> Iterator[Step]:
-    """Makes every run of the plan that the store has not; yields each when it is kept."""
+    """Makes every run of the plan that the store has not, and that is worth a try; yields each when it is kept."""
     sweep_killed()
     for run, reason in absent.items():
         store.add(_row(run, session, "absent", reason=reason))
+    vain = hopeless(rows(store.folder))
     for run in runs:
+        if replace(run, repeat=0) in vain:
+            continue
         row = _made(run, session, store, {name: peers[name] for name in programs(run)})
         store.add(row)
+        if row.outcome == "failed":
+            vain = hopeless(rows(store.folder))
         yield Step(run, row, SCENARIOS[run.scenario].takes)
 
 

@@ -12,7 +12,7 @@ from support.waiting import wait_until
 
 from devdns_bench.peers import Found
 from devdns_bench.plan import Run, plan, programs, why_not
-from devdns_bench.results import SESSIONS, Busy, NoRow, Row, Store, rows, sessions
+from devdns_bench.results import SESSIONS, TRIES, Busy, NoRow, Row, Store, hopeless, rows, sessions
 from devdns_bench.scenarios import SCENARIOS
 from devdns_bench.scenarios.base import Result
 from devdns_bench.session import split
@@ -59,6 +59,13 @@ def test_rows_come_back_as_they_went(tmp_path):
         store.add(row)
     assert [*rows(tmp_path)] == every
     assert store.done() == {RUN, msgspec.structs.replace(RUN, repeat=2)}
+
+
+def test_what_only_ever_failed_is_hopeless_after_some_tries():
+    failed = [_row(number, "failed", "no") for number in range(1, TRIES + 1)]
+    assert hopeless([*failed, _row(0, "absent", "not installed")]) == {Run("restart", "{}", "ports", 0)}
+    assert not hopeless(failed[:-1])
+    assert not hopeless([_row(TRIES + 1), *failed])
 
 
 def test_a_reason_is_told_once_and_a_new_one_again(tmp_path):
