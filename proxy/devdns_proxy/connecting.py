@@ -6,7 +6,9 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 
+UNDER_WAY = frozenset((errno.EINPROGRESS, errno.EALREADY))
 #: Seconds until a dial is begun anew. An accept queue that is full drops what asks for a connection, and the kernel would ask again
 #: after a second; whatever is farther away than these has the rest of `Limits.connect_time`.
 AGAIN = (0.02, 0.04, 0.08, 0.16)
@@ -39,13 +41,13 @@ async def _establish(
 ) -> bool:
     """Connects; False where nothing has answered within `patience` seconds. Raises OSError.
 
-    What listens on this machine has answered by the second call (connect(2): EALREADY where it has not), so that neither a turn of
-    the loop is spent on it nor a thread, in which uvloop's `sock_connect` looks up even an address.
+    What listens on this machine has answered by the second call (Linux; EALREADY where it has not), so that neither a turn of the
+    loop is spent on it nor a thread, in which uvloop's `sock_connect` looks up even an address.
     """
     code = connecting.connect_ex(where)
-    if code == errno.EINPROGRESS:
+    if code == errno.EINPROGRESS and sys.platform == "linux":
         code = connecting.connect_ex(where)
-    if code == errno.EALREADY:
+    if code in UNDER_WAY:
         if not await _writable(loop, connecting.fileno(), patience):
             return False
         code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
