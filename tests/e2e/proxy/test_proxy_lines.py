@@ -126,21 +126,36 @@ async def test_a_target_that_accepts_nothing_fails_for_all_within_the_time_of_on
         await until(lambda: not proxy.proxy.context.pool.lines)  # the dials that went on end after the answers
 
 
-async def test_a_service_whose_queue_was_full_is_asked_anew_before_the_kernel_would(monkeypatch, free_queue_of_none):
-    asked, unconnected = [], connecting.unconnected
+@pytest.fixture
+def asked(monkeypatch):
+    """The sockets with which a TCP connection was asked for."""
+    made, unconnected = [], connecting.unconnected
 
     def noted(family):
-        asked.append(unconnected(family))
-        return asked[-1]
+        made.append(unconnected(family))
+        return made[-1]
 
     monkeypatch.setattr(connecting, "unconnected", noted)
-    async with (
-        running(route("api", free_queue_of_none), limits=Limits(connect_time=LONG)) as proxy,
-        asking(proxy, 1),
-    ):
-        await until(lambda: len(asked) == len(connecting.AGAIN) + 1)
-        assert all(each.fileno() < 0 for each in asked[:-1])
-        assert proxy.proxy.counters.dials == 1
+    return made
+
+
+async def test_a_service_whose_queue_was_full_is_asked_anew_before_the_kernel_would(asked, free_queue_of_none):
+    async with running(route("api", free_queue_of_none), limits=Limits(connect_time=LONG)) as proxy:
+        async with asking(proxy, 1):
+            await until(lambda: len(asked) == len(connecting.AGAIN) + 1)
+            assert proxy.proxy.counters.dials == 1
+        await until(lambda: all(each.fileno() < 0 for each in asked))
+
+
+async def test_whichever_is_taken_first_is_the_connection_and_the_others_are_given_up(asked):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, socket.socket() as filler:
+        filler.connect(listener.getsockname())
+        dialling = asyncio.create_task(connecting.tcp(asyncio.get_running_loop(), listener.getsockname()))
+        await until(lambda: len(asked) >= 2)
+        listener.accept()[0].close()
+        with await dialling as connected:
+            assert [each for each in asked if each.fileno() >= 0] == [connected]
+            assert connected.getpeername() == listener.getsockname()
 
 
 async def taking_one_now_and_then(listener: socket.socket, proxy, count: int) -> None:
