@@ -20,6 +20,9 @@ WITHIN = 0.2
 #: Seconds until a connection that says nothing counts as one to a service. What was asked something would mostly have answered by then,
 #: and docker-proxy on a busy machine may be that late to find out that nobody is there.
 STAYS_OPEN, STAYS_MUTE = 0.05, 0.5
+#: What docker-proxy has hung up on so often tells how long that takes it now: who is kept so many times longer, and this long at least, is
+#: through to the service, whenever that may answer. Should it be wrong, docker-proxy has read nothing, and a request is sent again.
+HUNG_UP, TIMES, AT_LEAST = 3, 5, 0.008
 #: What is said to a service, by its scheme. Any answer will do, also that there is no such thing.
 ASK = {
     "http": b"HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: devdns\r\nConnection: close\r\n\r\n",
@@ -35,45 +38,94 @@ class Knock(Enum):
     SILENT = "silent"
 
 
-async def reach(container: Container, port: int, ground: Ground, *, scheme: str = "", beyond: bool = False) -> Reach:
+class Relay:
+    """What stands before one published port while its container starts: how often it hung up on who knocked, and in how many seconds at most.
+
+    `looked` says whether it is docker-proxy; None where nobody looks.
+    """
+
+    __slots__ = ("hung_up", "looked", "slowest")
+
+    def __init__(self, looked: asyncio.Task[bool] | None = None) -> None:
+        self.looked = looked
+        self.hung_up = 0
+        self.slowest = 0.0
+
+    def refused(self, took: float) -> None:
+        self.hung_up += 1
+        self.slowest = max(self.slowest, took)
+
+    @property
+    def stays(self) -> float | None:
+        """Seconds after which who is still connected is so to the service; None where that is not known."""
+        known = self.looked is not None and self.looked.done() and self.looked.result()
+        return max(AT_LEAST, TIMES * self.slowest) if known and self.hung_up >= HUNG_UP else None
+
+
+async def reach(  # noqa: PLR0913 # what is reached, from where, and what is known beforehand
+    container: Container,
+    port: int,
+    ground: Ground,
+    *,
+    scheme: str = "",
+    beyond: bool = False,
+    relay: Relay | None = None,
+) -> Reach:
     """The container's own address where this host routes to it, else the published port, else `NOWHERE`.
 
     Some gateways refuse what they do not route: a refusal at the own address stands only if the published port is no better.
     `beyond`: own addresses were out of reach lately, so that a published port that answers first is not kept waiting for them.
     """
+    relay = relay or Relay()
     own = [(ground.host, port)] if container.host_network else []
     if ground.routed and not own:
         own = [(address, port) for address in container.addresses]
     ask = ASK.get(scheme, b"")
-    if beyond and not container.host_network and (first := await _sooner(container, port, ground, own, ask)).host:
+    if (
+        beyond
+        and not container.host_network
+        and (first := await _sooner(container, port, ground, own, ask, relay)).host
+    ):
         return first
     found = await _first(own)
     if found.open or container.host_network:
         return found
-    published = await _published(container, port, ground, ask)
+    published = await _published(container, port, ground, ask, relay)
     if not found.host or not published.open:
         return found if found.host else published
     again = await _first(own)  # the service may have come up between the two knocks
     return again if again.open else published
 
 
-async def _sooner(container: Container, port: int, ground: Ground, own: Sequence[tuple[str, int]], ask: bytes) -> Reach:
+async def _sooner(  # noqa: PLR0913, PLR0917 # what `reach` has
+    container: Container, port: int, ground: Ground, own: Sequence[tuple[str, int]], ask: bytes, relay: Relay
+) -> Reach:
     """The published port while the own addresses say nothing; `NOWHERE` once they do."""
     asked = asyncio.create_task(_first(own))
     try:
-        published = await _published(container, port, ground, ask)
+        published = await _published(container, port, ground, ask, relay)
         return NOWHERE if asked.done() else published
     finally:
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
 
 
-async def _published(container: Container, port: int, ground: Ground, ask: bytes) -> Reach:
-    for place in container.published.get(port, ()):
-        host, there = spot(place, ground)
-        if there:
-            return Reach(host, there, await knock_published(host, there, ask) is Knock.OPEN, published=True)
-    return NOWHERE
+async def _published(container: Container, port: int, ground: Ground, ask: bytes, relay: Relay) -> Reach:
+    host, there = published_at(container, port, ground)
+    if not there:
+        return NOWHERE
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    found = await knock_published(host, there, ask, relay.stays)
+    if found is Knock.REFUSED:
+        relay.refused(clock() - began)
+    return Reach(host, there, found is Knock.OPEN, published=True)
+
+
+def published_at(container: Container, port: int, ground: Ground) -> tuple[str, int]:
+    """The address and port at which a port is published; port 0 where it is not."""
+    places = (spot(place, ground) for place in container.published.get(port, ()))
+    return next((place for place in places if place[1]), ("", 0))
 
 
 async def _first(spots: Sequence[tuple[str, int]]) -> Reach:

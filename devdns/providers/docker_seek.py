@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from devdns.core.routes import Route
 from devdns.providers.docker_container import Container, Reach
-from devdns.providers.docker_reach import reach
+from devdns.providers.docker_reach import Relay, published_at, reach
 from devdns.providers.docker_relay import Relays
 from devdns.providers.docker_routes import THERE, Plan, Rules, plan, routes
 
@@ -79,6 +79,7 @@ class Seekers:
         self._told = told
         self._doors = asyncio.Semaphore(KNOCKS_AT_ONCE)
         self._busy: set[asyncio.Task[None]] = set()
+        self._looks: set[asyncio.Task[bool]] = set()
         self._relays = Relays()
         self._clock = asyncio.get_running_loop().time
 
@@ -90,16 +91,20 @@ class Seekers:
 
     async def close(self) -> None:
         """Ends all of them."""
-        every = list(self._busy)
+        every = [*self._busy, *self._looks]
         for task in every:
             task.cancel()
         await asyncio.gather(*every, return_exceptions=True)
 
     async def _seek(self, seen: Seen, rules: Rules) -> None:
         began, ports = self._clock(), {wish.port: wish.scheme for wish in seen.plan.wishes if wish.port}
+        relays = {port: Relay(self._look(seen.container, port, rules)) for port in ports}
         while True:
             async with self._doors:
-                found = {port: await self._reach(seen.container, port, rules, scheme) for port, scheme in ports.items()}
+                found = {
+                    port: await self._reach(seen.container, port, rules, scheme, relays[port])
+                    for port, scheme in ports.items()
+                }
             spent = self._clock() - began
             found = {port: replace(each, tired=spent > PATIENCE and not each.open) for port, each in found.items()}
             changed = found != seen.found
@@ -112,12 +117,22 @@ class Seekers:
                 return
             await asyncio.sleep(self._pause(spent))
 
-    async def _reach(self, container: Container, port: int, rules: Rules, scheme: str) -> Reach:
-        found = await reach(container, port, rules.ground, scheme=scheme, beyond=self.beyond)
+    def _look(self, container: Container, port: int, rules: Rules) -> asyncio.Task[bool] | None:
+        """Finds out whether docker-proxy takes the connections to a published port; it is there before its container is, and as long."""
+        host, there = published_at(container, port, rules.ground)
+        if not (self.beyond and there):
+            return None
+        task = asyncio.create_task(self._relays.hold(host, there))
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+        return task
+
+    async def _reach(self, container: Container, port: int, rules: Rules, scheme: str, relay: Relay) -> Reach:
+        found = await reach(container, port, rules.ground, scheme=scheme, beyond=self.beyond, relay=relay)
         if container.addresses and found.host:
             self.beyond = found.published
         if found.published and found.open:
-            return replace(found, relayed=await self._relays.hold(found.host, found.port))
+            return replace(found, relayed=await (relay.looked or self._relays.hold(found.host, found.port)))
         return found
 
     def _pause(self, spent: float) -> float:

@@ -13,7 +13,7 @@ from support.inspections import inspection
 
 from devdns.providers import docker_reach
 from devdns.providers.docker_container import NOWHERE, Ground, Published, Reach, parse
-from devdns.providers.docker_reach import Knock, knock, knock_published, reach, spot
+from devdns.providers.docker_reach import AT_LEAST, HUNG_UP, TIMES, Knock, Relay, knock, knock_published, reach, spot
 
 FAMILY = {False: socket.AF_INET, True: socket.AF_INET6}
 #: Where a machine of the test is that drops what it gets.
@@ -197,6 +197,43 @@ async def test_a_published_port_is_not_kept_waiting_for_addresses_known_to_be_ou
         container = box(inside, NOBODY, published=[port])
         first = asyncio.create_task(reach(container, inside, Ground(), beyond=True))
         slow = asyncio.create_task(reach(container, inside, Ground()))
+        done, _ = await asyncio.wait({first, slow}, return_when=asyncio.FIRST_COMPLETED)
+        assert done == {first}
+        assert await first == await slow == Reach("127.0.0.1", port, open=True, published=True)
+
+
+async def looked(found):
+    async def look():
+        return found
+
+    task = asyncio.create_task(look())
+    await task
+    return Relay(task)
+
+
+async def test_how_long_a_relay_takes_to_hang_up_tells_when_it_does_not():
+    relay = await looked(True)
+    for took in (0.001, 0.04, 0.002):
+        assert relay.stays is None
+        relay.refused(took)
+    assert relay.hung_up == HUNG_UP
+    assert relay.stays == TIMES * 0.04
+    quick, stranger = await looked(True), await looked(False)
+    for each in (quick, stranger):
+        for _ in range(HUNG_UP):
+            each.refused(0.0001)
+    assert quick.stays == AT_LEAST
+    assert stranger.stays is None
+
+
+async def test_a_service_that_is_slow_to_answer_is_not_waited_for_behind_a_relay_that_hangs_up_at_once():
+    relay = await looked(True)
+    for _ in range(HUNG_UP):
+        relay.refused(0.0001)
+    with dropping() as inside, listening() as port:  # it takes connections and says nothing
+        container = box(inside, NOBODY, published=[port])
+        first = asyncio.create_task(reach(container, inside, Ground(), scheme="http", beyond=True, relay=relay))
+        slow = asyncio.create_task(reach(container, inside, Ground(), scheme="http", beyond=True))
         done, _ = await asyncio.wait({first, slow}, return_when=asyncio.FIRST_COMPLETED)
         assert done == {first}
         assert await first == await slow == Reach("127.0.0.1", port, open=True, published=True)
