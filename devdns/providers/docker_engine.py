@@ -20,6 +20,7 @@ import requests
 import urllib3
 from docker.errors import APIError, DockerException
 from docker.tls import TLSConfig
+from msgspec import Struct
 
 from devdns.core.sources import Refusal
 from devdns.providers.docker_container import Container, ContainerRefused, Ground, parse
@@ -39,15 +40,30 @@ T = TypeVar("T")
 Summary = Mapping[str, Any]
 
 
+class Met(Struct, frozen=True):
+    """What an engine said of itself: which API it speaks, and whether containers' own addresses mean anything here."""
+
+    endpoint: Endpoint
+    version: str
+    ground: Ground
+
+
 class Engine:
     """A Docker Engine that answers and is listened to. `heard` gets each event of a container that concerns us.
 
     Both callbacks run in the event loop; `ended` comes once, when the event stream ends by itself, and says why.
+    `met`: what one said of itself there before. It is believed at first, because to be told takes longer than all the rest.
     """
 
-    def __init__(self, at: Endpoint, heard: Callable[[Event], None], ended: Callable[[EngineLost], None]) -> None:
+    def __init__(
+        self,
+        at: Endpoint,
+        heard: Callable[[Event], None],
+        ended: Callable[[EngineLost], None],
+        met: Met | None = None,
+    ) -> None:
         self.endpoint = at
-        self.ground = Ground(at.machine, at.is_here)
+        self.met = met if met is not None and met.endpoint == at else None
         self._heard = heard
         self._ended = ended
         self._loop = asyncio.get_running_loop()
@@ -57,9 +73,17 @@ class Engine:
         self._closed = False
         self._over: EngineLost | None = None
 
+    @property
+    def ground(self) -> Ground:
+        """Of its machine."""
+        return self.met.ground if self.met else Ground(self.endpoint.machine, self.endpoint.is_here)
+
     async def connect(self) -> None:
         """Subscribes to events; what is listed after this misses nothing. Raises `EngineLost`."""
+        believed = self.met
         await self._run(self._connect)
+        if believed is not None:
+            self._pool.submit(self._meet_again, believed)
 
     async def summaries(self) -> list[Summary]:
         """All containers, also those that ended, in short. Raises `EngineLost`."""
@@ -100,22 +124,38 @@ class Engine:
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(TIMEOUT)
                 probe.connect(self.endpoint.socket)
-        client = self._client = docker.APIClient(self.endpoint.url, "auto", TIMEOUT, tls=_tls(self.endpoint))
+        version = self.met.version if self.met else "auto"
+        client = self._client = docker.APIClient(self.endpoint.url, version, TIMEOUT, tls=_tls(self.endpoint))
         client.trust_env = not self.endpoint.socket  # looking for proxies costs a third of each call
-        with suppress(DockerException):  # a filter may hide it, and nothing depends on it
-            self.ground = _ground(self.endpoint, client.info())
+        if self.met is None:
+            self.met = self._meet(client)
         # One second back: the engine sends its headers an instant before it subscribes us.
         stream: Any = client.events(since=int(time.time()) - 1, filters={"type": ["container", "network"]}, decode=True)
         self._stream = stream
         response = stream._response  # noqa: SLF001 # the stream swallows a refusal, and leaves its socket open
         if response.status_code != HTTPStatus.OK:
             response.close()
+            self.met = None
             raise EngineLost(
                 f"Docker at {self.endpoint.url} refuses its events: HTTP {response.status_code}", LET_THROUGH
             )
         threading.Thread(target=self._listen, args=(stream, response), name="docker events", daemon=True).start()
         if self._closed:
             _cut(stream)
+
+    def _meet(self, client: docker.APIClient) -> Met:
+        ground = self.ground
+        with suppress(DockerException):  # a filter may hide it, and nothing depends on it
+            ground = _ground(self.endpoint, client.info())
+        return Met(self.endpoint, client.api_version, ground)
+
+    def _meet_again(self, believed: Met) -> None:
+        """Whether it is still what it was, in a thread of its own; another one is connected to anew."""
+        with suppress(*FOREIGN, EngineLost):
+            client = self._open()
+            if _ground(self.endpoint, client.info()) != believed.ground:
+                self.met = None
+                self._tell(self._ended, EngineLost(f"another engine answers at {self.endpoint.url}"))
 
     def _listen(self, stream: Any, response: requests.Response) -> None:
         """Runs in its own thread until the stream ends or is cut."""

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from devdns.core.holding import Holding
 from devdns.core.names import Claim
 from devdns.core.routes import Route, State, Target
+from devdns.providers.docker_engine import Met
 from devdns.providers.docker_reach import ASK, STAYS_OPEN, Knock, knock_published
 
 AWAY = "the Docker Engine went away"
@@ -26,13 +27,14 @@ SILENCES = 2
 class Memory:
     """`last` are the routes of each container that was up when it was last stated, by its id; None before anything was.
 
-    `beyond`: containers' own addresses were out of reach when one was last knocked at.
+    `beyond`: containers' own addresses were out of reach when one was last knocked at. `met` is what the engine said of itself.
     """
 
     def __init__(self, hold: float) -> None:
         self.holding = Holding(hold)
         self.last: dict[str, tuple[Route, ...]] | None = None
         self.beyond = False
+        self.met: Met | None = None
         self._silent: dict[Target, int] = {}
         self._removed: dict[str, frozenset[str]] = {}  # containers held for -> the owners who claimed beside them
 

@@ -22,7 +22,7 @@ WITHIN = 0.2
 STAYS_OPEN, STAYS_MUTE = 0.05, 0.5
 #: What docker-proxy has hung up on so often tells how long that takes it now: who is kept so many times longer, and this long at least, is
 #: through to the service, whenever that may answer. Should it be wrong, docker-proxy has read nothing, and a request is sent again.
-HUNG_UP, TIMES, AT_LEAST = 3, 5, 0.008
+HUNG_UP, TIMES, AT_LEAST = 3, 5, 0.005
 #: What is said to a service, by its scheme. Any answer will do, also that there is no such thing.
 ASK = {
     "http": b"HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: devdns\r\nConnection: close\r\n\r\n",

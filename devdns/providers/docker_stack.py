@@ -40,7 +40,7 @@ class Stack:
     """One connection's worth of knowledge. `connect` and `open`, then `settled` again and again until it raises `EngineLost`, then `close`."""
 
     def __init__(self, at: Endpoint, rules: Rules, memory: Memory) -> None:
-        self._engine = Engine(at, self._hear, self._end)
+        self._engine = Engine(at, self._hear, self._end, memory.met)
         self._rules = rules
         self._memory = memory
         self._seen: dict[str, Seen] = {}
@@ -89,7 +89,7 @@ class Stack:
 
     async def close(self) -> None:
         """Ends the tasks and the connection. What came up since the last statement is remembered as what was said is."""
-        self._memory.beyond = self._seekers.beyond
+        self._memory.beyond, self._memory.met = self._seekers.beyond, self._engine.met
         for name, seen in self._seen.items():
             if seen.is_there and seen.routes:
                 self._memory.keep(name, seen.routes)

@@ -53,6 +53,44 @@ async def test_it_asks_for_nothing_but_what_it_may(replay, listening):
     assert asked.index("/events") < asked.index("/containers/json")
 
 
+async def test_an_engine_that_was_met_before_is_listened_to_first(replay, listening):
+    """What it says of itself takes it longer than all the rest, and is mostly what it said before."""
+    replay.put(box(port=listening))
+    async with watching(replay.url) as heard:
+        await heard.live("api")
+        replay.asked.clear()
+        replay.put(box("web", {"dev.route": "web"}, port=listening))
+        replay.hang_up()
+        await heard.live("web")
+        await heard.until(lambda: ("GET", "/info") in replay.asked, "a look at what it is")
+        asked = [path for _, path in replay.asked]
+        assert asked[0] == "/events"
+        assert "/version" not in asked
+
+
+async def test_another_engine_in_its_place_is_met_anew(replay, listening):
+    replay.put(box(port=listening))
+    async with watching(replay.url) as heard:
+        await heard.live("api")
+        replay.info = {"OperatingSystem": "Docker Desktop"}
+        replay.hang_up()
+        await heard.until(lambda: heard.state("api") is State.UNREACHABLE, "what is out of reach")
+
+
+async def test_an_engine_that_speaks_another_version_by_now_is_met_anew(replay, listening):
+    replay.put(box(port=listening))
+    async with watching(replay.url) as heard:
+        await heard.live("api")
+        replay.refuse["/events"] = 400
+        replay.hang_up()
+        await heard.until(lambda: heard.trouble and "refuses" in heard.trouble.message, "its refusal")
+        replay.asked.clear()
+        del replay.refuse["/events"]
+        replay.put(box("web", {"dev.route": "web"}, port=listening))
+        await heard.live("web")
+        assert replay.asked[0] == ("GET", "/version")
+
+
 async def test_environment_values_are_in_nothing_it_says(replay, listening):
     replay.put(box(port=listening))
     async with watching(replay.url) as heard:
