@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 from ipaddress import ip_address
@@ -39,27 +40,22 @@ class Knock(Enum):
 
 
 class Relay:
-    """What stands before one published port while its container starts: how often it hung up on who knocked, and in how many seconds at most.
+    """What stands before one published port while its container starts: in how many seconds it hung up on those who knocked lately.
 
     `looked` says whether it is docker-proxy; None where nobody looks.
     """
 
-    __slots__ = ("hung_up", "looked", "slowest")
+    __slots__ = ("looked", "took")
 
     def __init__(self, looked: asyncio.Task[bool] | None = None) -> None:
         self.looked = looked
-        self.hung_up = 0
-        self.slowest = 0.0
-
-    def refused(self, took: float) -> None:
-        self.hung_up += 1
-        self.slowest = max(self.slowest, took)
+        self.took: deque[float] = deque(maxlen=HUNG_UP)
 
     @property
     def stays(self) -> float | None:
         """Seconds after which who is still connected is so to the service; None where that is not known."""
         known = self.looked is not None and self.looked.done() and self.looked.result()
-        return max(AT_LEAST, TIMES * self.slowest) if known and self.hung_up >= HUNG_UP else None
+        return max(AT_LEAST, TIMES * max(self.took)) if known and len(self.took) == HUNG_UP else None
 
 
 async def reach(  # noqa: PLR0913 # what is reached, from where, and what is known beforehand
@@ -118,7 +114,7 @@ async def _published(container: Container, port: int, ground: Ground, ask: bytes
     began = clock()
     found = await knock_published(host, there, ask, relay.stays)
     if found is Knock.REFUSED:
-        relay.refused(clock() - began)
+        relay.took.append(clock() - began)
     return Reach(host, there, found is Knock.OPEN, published=True)
 
 

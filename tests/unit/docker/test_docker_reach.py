@@ -215,21 +215,21 @@ async def test_how_long_a_relay_takes_to_hang_up_tells_when_it_does_not():
     relay = await looked(True)
     for took in (0.001, 0.04, 0.002):
         assert relay.stays is None
-        relay.refused(took)
-    assert relay.hung_up == HUNG_UP
+        relay.took.append(took)
+    assert len(relay.took) == HUNG_UP
     assert relay.stays == TIMES * 0.04
+    relay.took.extend((0.003, 0.002))
+    assert relay.stays == TIMES * 0.003
     quick, stranger = await looked(True), await looked(False)
     for each in (quick, stranger):
-        for _ in range(HUNG_UP):
-            each.refused(0.0001)
+        each.took.extend([0.0001] * HUNG_UP)
     assert quick.stays == AT_LEAST
     assert stranger.stays is None
 
 
 async def test_a_service_that_is_slow_to_answer_is_not_waited_for_behind_a_relay_that_hangs_up_at_once():
     relay = await looked(True)
-    for _ in range(HUNG_UP):
-        relay.refused(0.0001)
+    relay.took.extend([0.0001] * HUNG_UP)
     with dropping() as inside, listening() as port:  # it takes connections and says nothing
         container = box(inside, NOBODY, published=[port])
         first = asyncio.create_task(reach(container, inside, Ground(), scheme="http", beyond=True, relay=relay))
