@@ -131,7 +131,8 @@ def test_a_restart_of_postgres_under_load_loses_no_connect(scene):
         shop.more(20)
         blog.more(20)
     assert (shop.counts["refused"], shop.counts["wrong"]) == (0, 0), shop.counts
-    assert shop.counts["cut"] <= raw_load.THREADS, shop.counts
+    # It ends its backends first, and its listener once they are gone: each time with what it has in hand.
+    assert shop.counts["cut"] <= 2 * raw_load.THREADS, shop.counts
     assert {**blog.counts, "ok": 0} == {"ok": 0, "refused": 0, "cut": 0, "wrong": 0, "errors": []}
     wait_until(lambda: scene.shop.says("host=shop.dev.test") == "shop", what="psql by name")
 
