@@ -22,7 +22,7 @@ WITHIN = 0.2
 #: and docker-proxy on a busy machine may be that late to find out that nobody is there.
 STAYS_OPEN, STAYS_MUTE = 0.05, 0.5
 #: What docker-proxy has hung up on so often tells how long that takes it now: who is kept so many times longer, and this long at least, is
-#: through to the service, whenever that may answer. Should it be wrong, docker-proxy has read nothing, and a request is sent again.
+#: through to the service, it seems. Until that is certain docker-proxy has read nothing that it cannot pass on, and a request is sent again.
 HUNG_UP, TIMES, AT_LEAST = 3, 5, 0.005
 #: What is said to a service, by its scheme. Any answer will do, also that there is no such thing.
 ASK = {
@@ -42,20 +42,27 @@ class Knock(Enum):
 class Relay:
     """What stands before one published port while its container starts: in how many seconds it hung up on those who knocked lately.
 
-    `looked` says whether it is docker-proxy; None where nobody looks.
+    `looked` says whether it is docker-proxy; None where nobody looks. `guessed`: the last knock counts as a service's for that alone.
     """
 
-    __slots__ = ("looked", "took")
+    __slots__ = ("guessed", "looked", "took")
 
     def __init__(self, looked: asyncio.Task[bool] | None = None) -> None:
         self.looked = looked
+        self.guessed = False
         self.took: deque[float] = deque(maxlen=HUNG_UP)
 
     @property
     def stays(self) -> float | None:
-        """Seconds after which who is still connected is so to the service; None where that is not known."""
-        known = self.looked is not None and self.looked.done() and self.looked.result()
+        """Seconds after which who is still connected seems to be so to the service; None where that is not known. A guess is made certain."""
+        known = self.looked is not None and self.looked.done() and self.looked.result() and not self.guessed
         return max(AT_LEAST, TIMES * max(self.took)) if known and len(self.took) == HUNG_UP else None
+
+    def note(self, found: Knock, stays: float | None, took: float) -> None:
+        """What came of a knock that was to stay for `stays` seconds, after `took`."""
+        self.guessed = found is Knock.OPEN and stays is not None and took >= stays
+        if found is Knock.REFUSED:
+            self.took.append(took)
 
 
 async def reach(  # noqa: PLR0913 # what is reached, from where, and what is known beforehand
@@ -111,10 +118,9 @@ async def _published(container: Container, port: int, ground: Ground, ask: bytes
     if not there:
         return NOWHERE
     clock = asyncio.get_running_loop().time
-    began = clock()
-    found = await knock_published(host, there, ask, relay.stays)
-    if found is Knock.REFUSED:
-        relay.took.append(clock() - began)
+    began, stays = clock(), relay.stays
+    found = await knock_published(host, there, ask, stays)
+    relay.note(found, stays, clock() - began)
     return Reach(host, there, found is Knock.OPEN, published=True)
 
 

@@ -113,7 +113,7 @@ class Seekers:
             if changed or not seen.knocked.is_set():
                 seen.knocked.set()
                 self._told(seen)
-            if all(each.open for each in found.values()):
+            if all(each.open and not (each.published and relays[port].guessed) for port, each in found.items()):
                 return
             await asyncio.sleep(self._pause(spent))
 

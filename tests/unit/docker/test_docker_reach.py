@@ -227,6 +227,19 @@ async def test_how_long_a_relay_takes_to_hang_up_tells_when_it_does_not():
     assert stranger.stays is None
 
 
+async def test_a_guess_is_made_certain_by_the_next_knock():
+    relay = await looked(True)
+    relay.took.extend([0.001] * HUNG_UP)
+    relay.note(Knock.OPEN, relay.stays, AT_LEAST)
+    assert relay.guessed
+    assert relay.stays is None
+    relay.note(Knock.REFUSED, None, 0.02)
+    assert not relay.guessed
+    assert relay.stays == TIMES * 0.02
+    relay.note(Knock.OPEN, relay.stays, 0.001)  # it said something
+    assert not relay.guessed
+
+
 async def test_a_service_that_is_slow_to_answer_is_not_waited_for_behind_a_relay_that_hangs_up_at_once():
     relay = await looked(True)
     relay.took.extend([0.0001] * HUNG_UP)
@@ -237,6 +250,7 @@ async def test_a_service_that_is_slow_to_answer_is_not_waited_for_behind_a_relay
         done, _ = await asyncio.wait({first, slow}, return_when=asyncio.FIRST_COMPLETED)
         assert done == {first}
         assert await first == await slow == Reach("127.0.0.1", port, open=True, published=True)
+        assert relay.guessed
 
 
 async def test_an_own_address_that_answers_again_is_preferred_all_the_same():
