@@ -8,6 +8,7 @@ from support.control import TOKEN, Doors, Scripted, registry_of, route
 from support.own import raw, view_of
 
 from devdns.core.sources import Statement
+from devdns_proxy.limits import Limits
 from devdns_proxy.server import Proxy
 
 JSON = "Content-Type: application/json"
@@ -31,7 +32,7 @@ async def registry():
 async def port(registry):
     view = view_of(registry.table)
     listener = socket.create_server(("127.0.0.1", 0))
-    proxy = Proxy(view, "web.sock")
+    proxy = Proxy(view, "web.sock", Limits(refused_hold=0.0))
     await proxy.start([listener])
     yield listener.getsockname()[1]
     await proxy.drain(1)

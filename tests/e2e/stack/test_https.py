@@ -21,7 +21,7 @@ FLAGS = ("--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--https", "127.0.0.1:
 def stack():
     with (
         open_folder() as folder,
-        Stack(folder, "routes: {api: {target: 1, redirect: true}}\n", *FLAGS, workers=2) as stack,
+        Stack(folder, "routes: {api: {target: 1, redirect: true, hold: 0s}}\n", *FLAGS, workers=2) as stack,
     ):
         yield stack
 

@@ -17,6 +17,7 @@ from support.waiting import until
 from devdns_proxy import access_log
 from devdns_proxy.access_log import AccessLog, Line, line
 from devdns_proxy.endings import Ending
+from devdns_proxy.limits import Limits
 from devdns_proxy.server import Proxy
 
 
@@ -81,7 +82,7 @@ async def test_every_request_is_a_line(tmp_path):
 
 async def test_a_service_that_is_down_is_said(tmp_path):
     path = tmp_path / "access.log"
-    async with running(route("api", "127.0.0.1:1")) as proxy:
+    async with running(route("api", "127.0.0.1:1"), limits=Limits(refused_hold=0.0)) as proxy:
         logging_to(proxy.proxy, path)
         await proxy.say(LAST)
     (told,) = lines(path)
