@@ -10,9 +10,10 @@ from devdns_bench.drawing.page import Picture, Section
 from devdns_bench.drawing.page import write as write_page
 from devdns_bench.drawing.tables import Table
 from devdns_bench.environment import Session
+from devdns_bench.plan import cell_key
 from devdns_bench.report import figures
 from devdns_bench.report.limits import LIMITS
-from devdns_bench.report.samples import AT_ONCE, Cell, View, cells
+from devdns_bench.report.samples import AT_ONCE, Cell, View, cells, worded
 from devdns_bench.results import Row, rows, sessions
 from devdns_bench.scenarios import SCENARIOS
 
@@ -125,11 +126,19 @@ def _versions(name: str, found: Sequence[Row]) -> str:
 
 
 def _gaps(every: Sequence[Cell]) -> tuple[str | Table, ...]:
+    """Each cell that has no figure, and why; what was not asked for at all is told too."""
+    made = {(cell.scenario, cell.key) for cell in every}
+    left = [
+        (name, worded(parameters) or "all", "all", "not asked for")
+        for name, scenario in SCENARIOS.items()
+        for parameters in scenario.cells
+        if (name, cell_key(parameters)) not in made
+    ]
     missing = [
         (SCENARIOS[cell.scenario].name, cell.words or "all", sample.title, sample.reason)
         for cell in every
         for sample in figures.empty(cell)
     ]
-    if not missing:
+    if not left and not missing:
         return ("Every approach has a figure in every cell.",)
-    return (Table("gaps", "Why a cell has no figure", ("scenario", "cell", "approach", "reason"), tuple(missing)),)
+    return (Table("gaps", "Why a cell has no figure", ("scenario", "cell", "approach", "reason"), (*missing, *left)),)

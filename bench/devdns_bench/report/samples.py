@@ -12,6 +12,7 @@ from devdns_bench.approaches import APPROACHES
 from devdns_bench.plan import cell_key
 from devdns_bench.results import Row
 from devdns_bench.scenarios import SCENARIOS
+from devdns_bench.scenarios.base import Cell as Parameters
 from devdns_bench.scenarios.base import Figure, Result, Scenario
 from devdns_bench.statistics.survival import Time
 
@@ -72,9 +73,13 @@ def cells(rows: Sequence[Row]) -> list[Cell]:
             key = cell_key(parameters)
             own = tuple(row for row in rows if (row.scenario, row.cell) == (name, key))
             if own:
-                words = ", ".join(_worded(parameter, value) for parameter, value in parameters.items())
-                found.append(Cell(name, key, words, own))
+                found.append(Cell(name, key, worded(parameters), own))
     return found
+
+
+def worded(parameters: Parameters) -> str:
+    """A cell for people; empty for the only one of its scenario."""
+    return ", ".join(_worded(parameter, value) for parameter, value in parameters.items())
 
 
 def _worded(parameter: str, value: str | int) -> str:

@@ -88,6 +88,14 @@ def test_the_page_has_every_reason_every_version_and_the_limits(page):
     assert "bench --scenario restart" in page
 
 
+def test_what_was_not_asked_for_is_told(page):
+    told = re.search(r"Why a cell has no figure.*?</table>", page, re.DOTALL)[0]
+    lines = [re.sub(r"<[^>]+>", "|", line) for line in told.split("</tr>")]
+    assert any("routes" in line and "100,000 names" in line and "not asked for" in line for line in lines)
+    assert any("setup" in line and "25 services" in line and "not asked for" in line for line in lines)
+    assert not any("setup" in line and "5 services" in line and "25" not in line for line in lines)
+
+
 def test_every_figure_has_a_sentence_with_the_claim(page):
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
     assert len(captions) == page.count("<figure ")
