@@ -1,7 +1,8 @@
 """Connections by name, one after the other from a few threads: `python raw_load.py NAME PORT SAY EXPECT` (both in hex).
 
 A line `N` of standard input is answered once N more connections have gone well; its end ends the load, and what became of the
-connections is printed as JSON: `ok`, `refused` (no connection), `cut` (no answer on one), `wrong`.
+connections is printed as JSON: `ok`, `refused` (no connection), `cut` (no answer on one), `wrong`; `cuts` are the times (monotonic)
+when those that were cut began.
 """
 
 import json
@@ -20,6 +21,7 @@ class Load:
         self.place, self.say, self.expect = (name, int(port)), bytes.fromhex(say), bytes.fromhex(expect)
         self.counts = dict.fromkeys(("ok", "refused", "cut", "wrong"), 0)
         self.errors = []
+        self.cuts = []
         self.news = threading.Condition()
         self.over = False
 
@@ -40,9 +42,10 @@ class Load:
 
     def go_on(self):
         while not self.over:
-            became = self.once()
+            began, became = time.monotonic(), self.once()
             with self.news:
                 self.counts[became] += 1
+                self.cuts += [began] * (became == "cut")
                 self.news.notify_all()
             time.sleep(PAUSE)
 
@@ -64,7 +67,7 @@ def main():
     load.over = True
     for thread in threads:
         thread.join()
-    sys.stdout.write(json.dumps({**load.counts, "errors": load.errors[:5]}))
+    sys.stdout.write(json.dumps({**load.counts, "errors": load.errors[:5], "cuts": load.cuts}))
 
 
 if __name__ == "__main__":
