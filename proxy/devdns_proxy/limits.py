@@ -33,6 +33,7 @@ class Limits(Struct, frozen=True, gc=False):
     reply_time: float = 300.0
     opening: int = 5
     settle_time: float = 0.005
+    brisk_time: float = 0.02
     avoid_time: float = 2.0
     held: int = 8_192
     held_bytes: int = 33_554_432

@@ -2,6 +2,9 @@
 
 Many a development server listens with an accept queue of five, and a queue that is full drops what asks for a connection for a
 second and more. So connections to a target are opened a few at a time, and the next one once the last have been accepted.
+
+A service that answers at once has few connections busy: they come free sooner than others are opened. docker-proxy passes nothing
+on for 10 to 18 ms each time that it gets some, so that 170 requests are through after 11 ms over five, after 65 ms over 170.
 """
 
 from __future__ import annotations
@@ -27,10 +30,11 @@ class Line:
     """The requests that wait for a connection to `target`, each with the time it came, and the connections opened for them.
 
     A new connection is young until a response comes, it is gone, or `settle_time` has passed: nothing
-    tells when a service accepts it. Dials and young connections together are at most `Limits.opening`.
+    tells when a service accepts it. A young one that came free and was passed on is brisk: it does for those in line what another
+    connection would, until that has taken `brisk_time`. Dials, young and brisk connections together are at most `Limits.opening`.
     """
 
-    __slots__ = ("_context", "_dials", "_moved", "_waiting", "_young", "target")
+    __slots__ = ("_brisk", "_context", "_dials", "_moved", "_tried", "_waiting", "_young", "target")
 
     def __init__(self, context: Context, target: Target) -> None:
         self.target = target
@@ -38,6 +42,8 @@ class Line:
         self._waiting: OrderedDict[Exchange, float] = OrderedDict()
         self._dials: set[asyncio.Task[None]] = set()
         self._young: set[Upstream] = set()
+        self._brisk: set[Upstream] = set()
+        self._tried = False  # whether the brisk have had their time since the line was last empty
         self._moved = 0.0
 
     def __len__(self) -> int:
@@ -50,6 +56,9 @@ class Line:
 
     def join(self, exchange: Exchange) -> None:
         """`exchange` will be told `connected` or `dial_failed`, unless it leaves before."""
+        if not self._waiting:
+            self._tried = False
+            self._brisk.clear()
         self._waiting[exchange] = self._context.loop.time()
         self._open()
 
@@ -72,13 +81,28 @@ class Line:
             return False
         del self._waiting[exchange]
         self._moved = self._context.loop.time()
+        if used and upstream in self._young and not self._tried:
+            self._trust(upstream)
         exchange.connected(upstream)
         return True
 
+    def _trust(self, upstream: Upstream) -> None:
+        """It serves who is in line; should that take long, more are opened all the same."""
+        if not self._brisk:
+            self._context.loop.call_later(self._context.limits.brisk_time, self._hurry)
+        self._young.remove(upstream)
+        self._brisk.add(upstream)
+
+    def _hurry(self) -> None:
+        self._tried = True
+        self._brisk.clear()
+        self._open()
+
     def settle(self, upstream: Upstream) -> None:
         """The service has accepted this connection, or it is gone: another one may be opened."""
-        if upstream in self._young:
-            self._young.remove(upstream)
+        if upstream in self._young or (upstream in self._brisk and upstream.transport.is_closing()):
+            self._young.discard(upstream)
+            self._brisk.discard(upstream)
             self._open()
             self._context.pool.tidy(self)
 
@@ -96,7 +120,7 @@ class Line:
             each.cancel()
 
     def _open(self) -> None:
-        room = self._context.limits.opening - len(self._young)
+        room = self._context.limits.opening - len(self._young) - len(self._brisk)
         while len(self._dials) < min(room, len(self._waiting)):
             self._dials.add(self._context.loop.create_task(self._dial()))
 

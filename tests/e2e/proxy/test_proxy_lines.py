@@ -6,6 +6,7 @@ import asyncio
 import http.server
 import socket
 import threading
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import pytest
@@ -41,14 +42,15 @@ def held(release: asyncio.Event, *, keep: bool = True):
 
 
 @asynccontextmanager
-async def asking(proxy, count: int):
-    """`count` connections that have asked for /0, /1, ... in this order."""
+async def asking(proxy, count: int, *, first: int = 0):
+    """`count` connections that have asked for /`first`, and so on, in this order, while nothing is answered."""
     async with AsyncExitStack() as stack:
         wires = []
-        for number in range(count):
+        for number in range(first, first + count):
             wire = await stack.enter_async_context(await proxy.connect())
+            before = proxy.proxy.counters.in_flight
             await wire.send(numbered(number))
-            await until(lambda wanted=number + 1: proxy.proxy.counters.in_flight == wanted)
+            await until(lambda before=before: proxy.proxy.counters.in_flight == before + 1)
             wires.append(wire)
         yield wires
 
@@ -80,6 +82,57 @@ async def test_a_connection_settles_without_an_answer():
         async with asking(proxy, 5):
             await until(lambda: len(service.seen) == 5)
         assert service.connections == 5
+
+
+@asynccontextmanager
+async def two_brisk(then: Callable[[], Awaitable[object]], brisk_time: float):
+    """Seven requests, two on their way: each connection answers its first one now, and does `then` before it answers the next."""
+    release = asyncio.Event()
+
+    async def conversation(self, wire):
+        self.seen.append((await wire.head()).split()[1])
+        await release.wait()
+        while True:
+            await wire.send(OK)
+            self.seen.append((await wire.head()).split()[1])
+            await then()
+
+    limits = Limits(opening=2, settle_time=LONG, brisk_time=brisk_time)
+    async with (
+        backend(conversation) as service,
+        running(route("api", service.port), limits=limits) as proxy,
+        asking(proxy, 7) as wires,
+    ):
+        await until(lambda: len(service.seen) == 2)
+        release.set()
+        yield proxy, service, wires
+
+
+async def test_connections_that_come_free_at_once_serve_the_whole_line():
+    on = asyncio.Event()
+    async with two_brisk(on.wait, LONG) as (proxy, service, wires):
+        await until(lambda: len(service.seen) == 4)
+        async with asking(proxy, 3, first=7) as more:
+            on.set()
+            for wire in wires + more:
+                assert (await wire.response())[1] == b"ok"
+        assert service.connections == 2
+
+
+async def test_who_waits_for_long_behind_them_gets_others():
+    async with two_brisk(asyncio.Event().wait, 0.01) as (_, service, _):
+        await until(lambda: len(service.seen) == 7)
+        assert service.connections > 2
+
+
+async def test_one_that_served_the_line_and_ended_makes_room():
+    async def ended():
+        raise ConnectionResetError
+
+    async with two_brisk(ended, LONG) as (_, service, wires):
+        for wire in wires:
+            assert (await wire.response())[1] == b"ok"
+        assert service.connections == 7
 
 
 async def test_whoever_leaves_the_line_gives_up_its_place():
