@@ -19,6 +19,10 @@ from devdns.providers.docker_hosts import Endpoint, EngineLost
 
 TLS_HINT = "check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"
 URL_HINT = "check DOCKER_HOST or docker.hosts"
+TO_A_GROUP = "give it to a group (dockerd --group docker)"
+OWN_PODMAN = (
+    "have one of your own (systemctl --user start podman.socket), or give it to a group (SocketGroup= in podman.socket)"
+)
 LET_THROUGH = "a socket filter must let GETs through: version, info, events, containers"
 
 
@@ -90,5 +94,5 @@ def _join(path: str) -> str:
     except (OSError, KeyError):
         return "ask its owner, or run devdns as a user who may"
     if group == "root":
-        return "it is root's alone: give it to a group (dockerd --group docker), or sudo devdns up"
+        return f"it is root's alone: {OWN_PODMAN if 'podman' in path else TO_A_GROUP}"
     return f"join its group: sudo usermod -aG {group} $USER, then log in again"

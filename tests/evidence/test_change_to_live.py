@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from support.engine import address
+from support.containers import address
 from support.services import Service
 from support.stack import Stack
 from support.waiting import wait_until

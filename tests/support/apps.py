@@ -17,7 +17,7 @@ from pathlib import Path
 from docker.models.containers import Container
 
 from devdns_bench import probe_backend
-from support.engine import IMAGE, Engine, nonce
+from support.containers import IMAGE, Containers, nonce
 
 PROGRAM = Path(probe_backend.__file__)
 PYTHON = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}").resolve()
@@ -25,7 +25,7 @@ SYSTEM = ("/usr", "/lib", "/lib64")
 
 
 def start(
-    engine: Engine, stamps: Path, name: str, word: str, labels: dict[str, str], port: int, **options
+    engine: Containers, stamps: Path, name: str, word: str, labels: dict[str, str], port: int, **options
 ) -> Container:
     """A backend that answers `word`. `options`: `flags` of the program, `published` (a port of 127.0.0.1, or None for any),
     `healthcheck`, and those of docker's host config."""

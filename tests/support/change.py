@@ -42,6 +42,7 @@ OVER = {"http_4xx", "http_5xx", "timeout"}
 LATE = 4.0
 UNHEARD = {"timeout", "reset", "post_written_lost"}
 MOST_VOID = 5  # turns of a scene
+STOP = 10  # seconds to end by itself, as Docker has it; Podman 4 gives none unless asked
 
 
 Change = Callable[[], object]
@@ -197,7 +198,7 @@ class Scene:
 
     async def remove(self, container: Container) -> None:
         """`docker stop` and `docker rm`."""
-        await self.call(container.stop)
+        await self.call(container.stop, timeout=STOP)
         await self.call(container.remove)
 
     async def back(self, change, *args, **options):

@@ -10,8 +10,8 @@ from itertools import cycle
 from docker.models.containers import Container
 
 from support import apps, relays
-from support.change import BOUND, Change, Scene, Turn, together
-from support.engine import address, body, nonce, published
+from support.change import BOUND, STOP, Change, Scene, Turn, together
+from support.containers import address, body, nonce, published
 from support.ports import lasting_port
 from support.waiting import until, wait_until
 
@@ -41,7 +41,7 @@ async def moved(scene: Scene) -> None:
     """Stopped, its address taken by a stranger, started with another one."""
     api = await scene.start()
     async for _ in scene.turns():
-        await scene.call(api.stop)
+        await scene.call(api.stop, timeout=STOP)
         stranger = await scene.stranger()
         await scene.back(api.start)
         await scene.call(stranger.remove, force=True)

@@ -4,55 +4,37 @@ It leaves the machine's packet filter alone (`--iptables=false`), so it stands b
 containers at their own addresses by the bridge, and published ports through docker-proxy. Containers run busybox.
 """
 
-import io
 import ipaddress
 import os
 import re
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import docker
 import pytest
-import requests
-from docker.models.containers import Container
 
+from support.containers import Containers
 from support.parts import need, need_root
 
-IMAGE = "devdns-test:busybox"
-SERVE = "mkdir -p /www && echo {nonce} > /www/index.html && exec httpd -f -p {port} -h /www"
 START_WITHIN = 20.0
 
 
-class Engine:
-    """`url` is what DOCKER_HOST would say; `client` is the docker library on it; `subnet` holds all its containers."""
+class Engine(Containers):
+    """`subnet` holds all its containers."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.socket = folder / "docker.sock"
-        self.url = f"unix://{self.socket}"
-        self.subnet = _free_subnet()
+        super().__init__(folder, folder / "docker.sock")
+        self.subnet = free_subnet()
         self.bridge = f"dvt{os.getpid()}"
         self.log = folder / "dockerd.log"
         self._daemon: subprocess.Popen[bytes] | None = None
-        self._client: docker.DockerClient | None = None
         self._warden: subprocess.Popen[bytes] | None = None  # ends dockerd when a killed test run cannot
-
-    @property
-    def client(self) -> docker.DockerClient:
-        if self._client is None:
-            self._client = docker.DockerClient(self.url, timeout=30)
-        return self._client
 
     # -- the daemon
 
@@ -65,7 +47,7 @@ class Engine:
             ["sh", "-c", f"read _; kill $(cat {self.folder / 'pid'})"], stdin=subprocess.PIPE
         )
         self.daemon_start()
-        self.image(IMAGE, {"bin/busybox": Path(shutil.which("busybox") or "")})
+        self.base()
 
     def daemon_start(self) -> None:
         with self.log.open("ab") as log:
@@ -144,17 +126,6 @@ class Engine:
         subprocess.run(["ip", "link", "delete", self.bridge], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def clear(self) -> None:
-        """Removes every container and network that a test left."""
-        every = self.client.api.containers(all=True, quiet=True)
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(self._remove, [each["Id"] for each in every]))
-        self.client.networks.prune()
-
-    def _remove(self, identity: str) -> None:
-        with suppress(docker.errors.NotFound):
-            self.client.api.remove_container(identity, force=True)
-
     @contextmanager
     def unrouted(self, *, silent: bool = True) -> Iterator[None]:
         """Meanwhile only root gets to containers' own addresses, as docker-proxy does; for everybody else they are silent, or refuse.
@@ -169,113 +140,6 @@ class Engine:
         finally:
             subprocess.run(["iptables", "-w", "-D", *rule], check=True)
 
-    # -- what runs in it
-
-    def image(self, tag: str, files: Mapping[str, Path]) -> None:
-        """`docker import` of a root that holds `files` (path inside -> file here), busybox's applets linked in /bin."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            for name, path in files.items():
-                tar.add(path.resolve(), name)
-            for applet in (
-                "sh",
-                "httpd",
-                "sleep",
-                "mkdir",
-                "echo",
-                "cat",
-                "test",
-                "nc",
-                "wget",
-                "hostname",
-                "kill",
-                "touch",
-            ):
-                link = tarfile.TarInfo(f"bin/{applet}")
-                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-                tar.addfile(link)
-            tar.addfile(_folder("tmp"))
-        repository, _, version = tag.partition(":")
-        self.client.api.import_image_from_data(packed.getvalue(), repository=repository, tag=version)
-
-    def run(
-        self,
-        name: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        ports: Mapping[str, Any] | None = None,
-        *,
-        listen: int = 8000,
-        expose: Sequence[int] | None = None,
-        command: Sequence[str] | None = None,
-        **options: Any,
-    ) -> Container:
-        """Starts a container: an HTTP server on `listen` that answers `/` with its nonce (see `nonce`), or `command`.
-
-        `expose` are the ports it offers as an image's EXPOSE would (default: the one it listens on); `ports` publishes, in the docker
-        library's form ({"8000/tcp": ("127.0.0.1", None)}); `options` are those of its host config (network_mode, restart_policy, ...),
-        and network, healthcheck, environment.
-        """
-        container = self.create(name, labels, ports, listen=listen, expose=expose, command=command, **options)
-        container.start()
-        container.reload()
-        return container
-
-    def create(
-        self,
-        name: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        ports: Mapping[str, Any] | None = None,
-        *,
-        listen: int = 8000,
-        expose: Sequence[int] | None = None,
-        command: Sequence[str] | None = None,
-        image: str = IMAGE,
-        **options: Any,
-    ) -> Container:
-        word = secrets.token_hex(8)
-        bindings = {port: [place] if isinstance(place, tuple) else place for port, place in (ports or {}).items()}
-        offered = {f"{port}/tcp" for port in (expose if expose is not None else [listen])} | set(bindings)
-        own = {key: options.pop(key) for key in ("healthcheck", "environment", "working_dir") if key in options}
-        api = self.client.api
-        made = api.create_container(
-            image,
-            list(command) if command else ["sh", "-c", SERVE.format(nonce=word, port=listen)],
-            name=name,
-            labels={**(labels or {}), "test.nonce": word},
-            ports=[tuple(port.split("/")) for port in sorted(offered)],
-            stop_signal="SIGKILL",
-            host_config=api.create_host_config(
-                port_bindings=bindings,
-                network_mode=options.pop("network", options.pop("network_mode", "default")),
-                **options,
-            ),
-            **own,
-        )
-        return self.client.containers.get(made["Id"])
-
-    def network(self, name: str, **options: Any) -> Any:
-        return self.client.networks.create(name, driver=options.pop("driver", "bridge"), **options)
-
-
-def nonce(container: Container) -> str:
-    """What this container, and no other, answers."""
-    return str(container.labels["test.nonce"])
-
-
-def address(container: Container, network: str = "bridge") -> str:
-    container.reload()
-    return str(container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"])
-
-
-def published(container: Container, port: str = "8000/tcp") -> int:
-    container.reload()
-    return int(container.ports[port][0]["HostPort"])
-
-
-def body(host: str, port: int, path: str = "/") -> str:
-    """What answers there now; raises OSError when nothing does."""
-    return requests.get(f"http://{host}:{port}{path}", timeout=5).text.strip()
-
 
 def within(seconds: float, true: Callable[[], object], what: str) -> None:
     """Waits until `true()`; fails naming what was waited for."""
@@ -285,13 +149,7 @@ def within(seconds: float, true: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
-def _folder(name: str) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(name)
-    entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
-    return entry
-
-
-def _free_subnet() -> ipaddress.IPv4Network:
+def free_subnet() -> ipaddress.IPv4Network:
     """A 10.x.0.0/16 that no route of this machine touches; the start depends on the pid, so that parallel runs differ."""
     shown = subprocess.run(
         ["ip", "-4", "route", "show", "table", "all"], capture_output=True, text=True, check=True
@@ -306,13 +164,13 @@ def _free_subnet() -> ipaddress.IPv4Network:
 
 
 def _pids_naming(text: str) -> list[int]:
-    """Processes whose command line holds `text`, which only ours can: containerd, its shims, docker-proxy."""
+    """Processes whose command line holds `text`, which only ours can: containerd, its shims, docker-proxy, Podman and conmon."""
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if text in line and line.startswith(("containerd", "/usr/bin/containerd", "docker")):
+                if text in line and Path(line.split()[0]).name.startswith(("containerd", "docker", "podman", "conmon")):
                     found.append(int(entry.name))
     return found
 

@@ -7,8 +7,8 @@ import signal
 import threading
 
 import pytest
+from support.containers import address, body, nonce
 from support.docker_heard import watching
-from support.engine import address, body, nonce
 from support.ports import free_port
 
 from devdns.core.routes import State, Target

@@ -5,6 +5,7 @@ The provider runs without privileges, as control does, on an engine whose contai
 
 import asyncio
 import grp
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.engine import Engine, address, body, nonce, published
+from support.containers import address, body, nonce, published
+from support.engine import Engine
+from support.stack import open_folder
 
 pytestmark = pytest.mark.engine
 API = {"dev.route": "api"}
@@ -41,9 +44,8 @@ class Words:
 
 
 @asynccontextmanager
-async def provider(engine: Engine, group: int) -> AsyncIterator[Words]:
-    engine.folder.chmod(0o711)
-    command = [sys.executable, str(Path(__file__).with_name("unprivileged.py")), engine.url, str(NOBODY), str(group)]
+async def provider(url: str, group: int) -> AsyncIterator[Words]:
+    command = [sys.executable, str(Path(__file__).with_name("unprivileged.py")), url, str(NOBODY), str(group)]
     started = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert started.stdout is not None
@@ -55,7 +57,8 @@ async def provider(engine: Engine, group: int) -> AsyncIterator[Words]:
 
 @pytest.fixture
 async def words(engine: Engine) -> AsyncIterator[Words]:
-    async with provider(engine, grp.getgrnam("docker").gr_gid) as found:
+    engine.folder.chmod(0o711)
+    async with provider(engine.url, grp.getgrnam("docker").gr_gid) as found:
         yield found
 
 
@@ -99,7 +102,28 @@ async def test_the_route_comes_alive_when_the_host_routes_again(engine, words):
 
 
 async def test_without_the_group_it_says_which_to_join(engine):
-    async with provider(engine, NOBODY) as words:
+    engine.folder.chmod(0o711)
+    async with provider(engine.url, NOBODY) as words:
         word = msgspec.json.decode(await words._lines.readline())
     assert word["reason"] == f"{engine.url} may not be opened: permission denied"
     assert word["hint"] == "join its group: sudo usermod -aG docker $USER, then log in again"
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("docker.sock", "give it to a group (dockerd --group docker)"),
+        (
+            "podman.sock",
+            "have one of your own (systemctl --user start podman.socket), or give it to a group (SocketGroup= in podman.socket)",
+        ),
+    ],
+)
+async def test_a_socket_that_is_roots_alone_tells_how_it_is_shared(name, mend):
+    with open_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / name))
+        (folder / name).chmod(0o600)
+        async with provider(f"unix://{folder / name}", NOBODY) as words:
+            word = msgspec.json.decode(await words._lines.readline())
+    assert word["reason"] == f"unix://{folder / name} may not be opened: permission denied"
+    assert word["hint"] == f"it is root's alone: {mend}"

@@ -1,7 +1,8 @@
 """The engine that the tests bring up is a real one: containers answer at their own address and on published ports."""
 
 import pytest
-from support.engine import Engine, address, body, nonce, published, within
+from support.containers import address, body, nonce, published
+from support.engine import Engine, within
 
 pytestmark = pytest.mark.engine
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.engine import nonce
+from support.containers import nonce
 from support.parts import need
 from support.stack import Stack
 from support.waiting import wait_until

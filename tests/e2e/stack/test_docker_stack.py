@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from support.engine import address, nonce, published
+from support.containers import address, nonce, published
 from support.stack import Stack
 from support.waiting import wait_until
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 from support.browser import browser
-from support.engine import nonce
+from support.containers import nonce
 from support.stack import Stack
 from support.waiting import wait_until as waited
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import raw_load
-from support.engine import address
+from support.containers import address
 from support.parts import need
 from support.stack import Stack
 from support.waiting import wait_until

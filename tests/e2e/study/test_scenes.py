@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.cli import run
-from support.engine import IMAGE, Engine
+from support.containers import IMAGE
+from support.engine import Engine
 from support.parts import need
 from support.stack import open_folder
 from support.study_session import planned

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from support.engine import IMAGE
+from support.containers import IMAGE
 from support.stack import open_folder
 from support.waiting import until
 
