@@ -42,7 +42,7 @@ unit: $(VENV)/test.stamp
 	@$(PYTEST) -q -n 2 tests/unit tests/contract
 
 # Tests in rooms of their own, which need no port or engine of this machine's, run beside the others.
-APART = $(addprefix tests/e2e/,bare_root bench compose doctor mdns study system trust)
+APART = $(addprefix tests/e2e/,bare_root bench compose doctor mdns podman study system trust)
 
 e2e: $(VENV)/test.stamp
 	@mkdir -p .cache; $(PYTEST) -q $(APART) >.cache/apart.log 2>&1 & apart=$$!; \

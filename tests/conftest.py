@@ -11,7 +11,7 @@ import pytest
 hypothesis.settings.register_profile("devdns", deadline=None)
 hypothesis.settings.load_profile("devdns")
 
-pytest_plugins = ["support.engine"]
+pytest_plugins = ["support.engine", "support.podman"]
 
 STRICT = os.environ.get("CI") == "true"
 

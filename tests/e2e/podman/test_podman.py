@@ -1,0 +1,46 @@
+"""Podman in Docker's place: labels become names, no change of a container loses a request, its service may come and go."""
+
+import pytest
+from support import change_scenes as changes
+from support.change_run import judged, play, surroundings
+from support.containers import nonce
+from support.stack import open_folder
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(120)
+#: Those that need nothing of it but its containers: the health checks of Podman need systemd.
+SCENES = (
+    changes.moved,
+    changes.recreated,
+    changes.replaced,
+    changes.restarted,
+    changes.graceful,
+    changes.killed,
+    changes.scaled,
+    changes.paused,
+    changes.renamed,
+)
+
+
+@pytest.fixture
+def folder():
+    with open_folder() as folder:
+        yield folder
+
+
+async def test_no_change_of_a_container_loses_a_request(podman, folder):
+    with surroundings(podman, folder) as around:
+        judged(await play(around, SCENES, 3, at_once=3))
+
+
+def test_while_its_service_is_away_its_containers_are_served(podman, folder):
+    with surroundings(podman, folder) as around:
+        api = podman.run("api-1", {"dev.route": "api"})
+        wait_until(lambda: around.stack.serves("api.dev.test", f"{nonce(api)}\n".encode()), what="api")
+        podman.daemon_stop()
+        wait_until(lambda: "docker" in around.stack.run("status").stdout, what="a word of it")
+        assert around.stack.get("api.dev.test") == (200, f"{nonce(api)}\n".encode())
+        podman.daemon_start()
+        web = podman.run("web-1", {"dev.route": "web"})
+        wait_until(lambda: around.stack.serves("web.dev.test", f"{nonce(web)}\n".encode()), what="web")
+        assert around.stack.get("api.dev.test") == (200, f"{nonce(api)}\n".encode())
