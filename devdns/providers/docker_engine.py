@@ -205,6 +205,9 @@ def _tls(at: Endpoint) -> TLSConfig | bool:
 
 
 def _ground(at: Endpoint, info: Mapping[str, Any]) -> Ground:
-    """Whether containers' own addresses can be this machine's: not in a virtual machine or without privileges."""
-    rootless = ROOTLESS in (info.get("SecurityOptions") or [])
+    """Whether containers' own addresses can be this machine's: not in a virtual machine or without privileges.
+
+    Podman has a word of its own for the latter.
+    """
+    rootless = ROOTLESS in (info.get("SecurityOptions") or []) or info.get("Rootless") is True
     return Ground(at.machine, at.is_here and not rootless and info.get("OperatingSystem") not in VIRTUAL)

@@ -1,7 +1,7 @@
-"""A real Podman of our own, asked as a Docker Engine is: its API service, unpacked, with its own folders, bridge and addresses.
+"""A real Podman of our own, asked as a Docker Engine is: its API service, unpacked, with its own folders and addresses.
 
-It sees a private /etc, /run and /var/lib, and no packet filter: containers are reached at their own addresses. Where it
-differs from Docker is what it is here for: no daemon holds the containers, and its events have words of their own.
+It sees a private /etc, /run, /var/cache and /var/lib, and no packet filter. Where it differs from Docker is what it is here
+for: no daemon holds the containers, its events have words of their own, and without root nothing leads to their own addresses.
 """
 
 import ipaddress
@@ -10,6 +10,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,25 +26,43 @@ PACKAGES = (
     "golang-github-containers-common",
     "golang-github-containers-image",
     "libgpgme11",
+    "libslirp0",
     "libsubid4",
+    "slirp4netns",
+    "uidmap",
 )
+FILES = "/mnt/podman"  # not below /run, of which Podman without root shows its plugins another one
+USER = 20_000 + os.getpid() % 40_000  # who has no rights, and 65,536 more of its kind
+DOWN_WITHIN = 20.0
 #: What it reads and writes in fixed places is its own; once nobody holds the other end of `cat`, it ends with all it runs.
-INSIDE = """
+INSIDE = f"""
 mount --make-rprivate /
-cp -a /etc etc
-cp -a "$FILES"/etc/containers etc/
-mount --bind etc /etc
-mount -t tmpfs none /var/cache
-echo "$FILES"/usr/lib/*-linux-gnu > /etc/ld.so.conf.d/podman.conf  # conmon starts it with an environment of its own
-ldconfig
 mount -t tmpfs none /run
+mount -t tmpfs none /mnt
+mkdir -p {FILES} /run/user/{USER}
+mount --bind "$UNPACKED" {FILES}
+chown {USER}:{USER} /run/user/{USER} home
+chmod 700 /run/user/{USER}
+cp -a /etc etc
+cp -a {FILES}/etc/containers etc/
+mount --bind etc /etc
+echo "dvt:x:{USER}:{USER}::$PWD/home:/bin/sh" >> /etc/passwd
+echo "dvt:x:{USER}:" >> /etc/group
+echo "dvt:200000:65536" | tee /etc/subuid > /etc/subgid
+mount -t tmpfs none /var/cache
+echo {FILES}/usr/lib/*-linux-gnu > /etc/ld.so.conf.d/podman.conf  # conmon starts it with an environment of its own
+ldconfig
 mount -t tmpfs none /var/lib
+mknod tun c 10 200
+chmod 666 tun
+mount --bind tun /dev/net/tun
 echo up
 cat
 $PODMAN rm --all --force --time 0
-pkill -f -- "$SOCKET" || true
+pkill -f -- "$PLACE" || true
+pkill -U {USER} || true
 """
-SETTINGS = """
+SETTINGS = f"""
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
@@ -51,44 +70,51 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 compat_api_enforce_docker_hub = false
-conmon_path = ["{files}/usr/bin/conmon"]
-helper_binaries_dir = ["{files}/usr/lib/podman"]
+conmon_path = ["{FILES}/usr/bin/conmon"]
+helper_binaries_dir = ["{FILES}/usr/lib/podman"]
+network_cmd_path = "{FILES}/usr/bin/slirp4netns"
 [network]
 network_backend = "cni"
-network_config_dir = "{folder}/networks"
-cni_plugin_dirs = ["{files}/usr/lib/cni"]
+cni_plugin_dirs = ["{FILES}/usr/lib/cni"]
 """
 
 
 class Podman(Engine):
-    """Made and asked as an `Engine` is; its containers outlive its service."""
+    """Made and asked as an `Engine` is; its containers outlive its service. `rootless`: only published ports lead to them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, rootless: bool = False) -> None:
         super().__init__(folder)
+        self.rootless = rootless
         self.bridge = f"dvp{os.getpid()}"
-        self._files = unpacked(*PACKAGES)
-        self._settings = folder / "containers.conf"
+        self.home = folder / "home"
+        self.socket = self.home / "podman.sock"
+        self.url = f"unix://{self.socket}"
+        nobody = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups") if rootless else ()
         self._program = (
-            str(self._files / "usr/bin/podman"),
-            f"--root={folder / 'store'}",
-            f"--runroot={folder / 'run'}",
+            *nobody,
+            "env",
+            f"CONTAINERS_CONF={folder / 'containers.conf'}",
+            f"HOME={self.home}",
+            f"XDG_RUNTIME_DIR=/run/user/{USER if rootless else 0}",
+            f"PATH={FILES}/usr/bin:{os.environ['PATH']}",
+            "podman",
+            f"--root={self.home / 'store'}",
+            f"--runroot={self.home / 'run'}",
         )
-        self._environ = {
-            **os.environ,
-            "CONTAINERS_CONF": str(self._settings),
-            "FILES": str(self._files),
-            "PODMAN": " ".join(self._program),
-            "SOCKET": self.url,
-        }
 
     def up(self) -> None:
-        self._settings.write_text(SETTINGS.format(files=self._files, folder=self.folder))
-        (self.folder / "networks").mkdir()
-        (self.folder / "networks/podman.conflist").write_text(json.dumps(network(self.bridge, self.subnet)))
+        self.folder.chmod(0o711)
+        self.home.mkdir(mode=0o711)
+        networks = self.folder / "networks"
+        networks.mkdir()
+        (networks / "podman.conflist").write_text(json.dumps(network(self.bridge, self.subnet)))
+        own = "" if self.rootless else f'network_config_dir = "{networks}"\n'
+        (self.folder / "containers.conf").write_text(SETTINGS + own)
         self._warden = subprocess.Popen(
             ["unshare", "--mount", "sh", "-ec", INSIDE],
             cwd=self.folder,
-            env=self._environ,
+            env=os.environ
+            | {"UNPACKED": str(unpacked(*PACKAGES)), "PODMAN": " ".join(self._program), "PLACE": str(self.home)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -102,9 +128,15 @@ class Podman(Engine):
         super().daemon_start()
         self.socket.chmod(0o666)  # as a SocketMode of podman.socket says it
 
+    def down(self) -> None:
+        if self._warden is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._warden.communicate(timeout=DOWN_WITHIN)
+        super().down()
+
     def _command(self) -> list[str]:
         assert self._warden is not None
-        inside = ("nsenter", f"--mount=/proc/{self._warden.pid}/ns/mnt", "env", f"CONTAINERS_CONF={self._settings}")
+        inside = ("nsenter", f"--mount=/proc/{self._warden.pid}/ns/mnt")
         return [*inside, *self._program, "system", "service", "--time=0", self.url]
 
 
@@ -121,16 +153,22 @@ def network(bridge: str, subnet: ipaddress.IPv4Network) -> dict[str, object]:
     return {"cniVersion": "0.4.0", "name": "podman", "plugins": [plugin]}
 
 
-@pytest.fixture(scope="session")
-def _podman() -> Iterator[Podman]:
-    need("runc", "busybox", "ip", "unshare", "nsenter", "pkill")
+@contextmanager
+def _running(*, rootless: bool) -> Iterator[Podman]:
+    need("runc", "busybox", "ip", "unshare", "nsenter", "setpriv", "pkill")
     need_root("a Podman of its own")
-    made = Podman(Path(tempfile.mkdtemp(prefix="devdns-podman-")))
+    made = Podman(Path(tempfile.mkdtemp(prefix="devdns-podman-")), rootless=rootless)
     try:
         made.up()
         yield made
     finally:
         made.down()
+
+
+@pytest.fixture(scope="session")
+def _podman() -> Iterator[Podman]:
+    with _running(rootless=False) as made:
+        yield made
 
 
 @pytest.fixture
@@ -139,3 +177,10 @@ def podman(_podman: Podman) -> Iterator[Podman]:
     _podman.clear()
     yield _podman
     _podman.clear()
+
+
+@pytest.fixture
+def rootless() -> Iterator[Podman]:
+    """A Podman that a user without rights has started."""
+    with _running(rootless=True) as made:
+        yield made

@@ -3,7 +3,7 @@
 import pytest
 from support import change_scenes as changes
 from support.change_run import judged, play, surroundings
-from support.containers import nonce
+from support.containers import nonce, published
 from support.stack import open_folder
 from support.waiting import wait_until
 
@@ -44,3 +44,16 @@ def test_while_its_service_is_away_its_containers_are_served(podman, folder):
         web = podman.run("web-1", {"dev.route": "web"})
         wait_until(lambda: around.stack.serves("web.dev.test", f"{nonce(web)}\n".encode()), what="web")
         assert around.stack.get("api.dev.test") == (200, f"{nonce(api)}\n".encode())
+
+
+def test_without_root_the_published_port_is_followed(rootless, folder):
+    with surroundings(rootless, folder) as around:
+        for name in ("api-1", "api-2"):  # made anew, with a port of its own
+            api = rootless.run(name, {"dev.route": "api"}, {"8000/tcp": ("127.0.0.1", None)})
+            answer = f"{nonce(api)}\n".encode()
+            wait_until(lambda answer=answer: around.stack.serves("api.dev.test", answer), what=name)
+            (route,) = around.stack.json("routes")["routes"]
+            assert route["targets"] == [f"http://127.0.0.1:{published(api)}"]
+            api.restart(timeout=0)
+            assert around.stack.get("api.dev.test") == (200, answer)
+            api.remove(force=True)

@@ -170,7 +170,9 @@ async def test_an_app_that_never_listens_is_unreachable_in_the_end(replay, liste
             await heard.live("api")
 
 
-@pytest.mark.parametrize("info", [{"SecurityOptions": ["name=rootless"]}, {"OperatingSystem": "Docker Desktop"}])
+@pytest.mark.parametrize(
+    "info", [{"SecurityOptions": ["name=rootless"]}, {"Rootless": True}, {"OperatingSystem": "Docker Desktop"}]
+)
 async def test_where_container_addresses_mean_nothing_they_are_not_tried(replay, listening, info):
     """An address of a rootless engine may be another engine's container here."""
     replay.info = info
