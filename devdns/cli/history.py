@@ -13,7 +13,7 @@ from devdns.cli.client import Client
 from devdns.cli.complete import names
 from devdns.cli.options import common, json_option, option
 from devdns.cli.show import Row, print_json, target_text
-from devdns.cli.text import say, screen_width, state_look, style, table
+from devdns.cli.text import clean, say, screen_width, state_look, style, table
 
 HEADER = ("TIME", "NAME", "CHANGE", "TARGET", "CAUSE")
 
@@ -37,13 +37,13 @@ def history(
     if as_json:
         print_json(body)
     else:
-        say(*_lines(body["entries"]))
+        say(*_lines(body["entries"], name, since))
     return 0
 
 
-def _lines(entries: list[Row]) -> list[str]:
+def _lines(entries: list[Row], name: str | None = None, since: str | None = None) -> list[str]:
     if not entries:
-        return ["nothing has changed"]
+        return [_nothing(name, since)]
     paint = style(sys.stdout)
     first, *rest = table(
         [_cells(each) for each in entries],
@@ -55,6 +55,13 @@ def _lines(entries: list[Row]) -> list[str]:
         cut=(HEADER.index("TARGET"), HEADER.index("CAUSE")),
     )
     return [paint(first, "bold"), *rest]
+
+
+def _nothing(name: str | None, since: str | None) -> str:
+    """That there is no change, of what and since when; a name may be none."""
+    of, when = f" of {clean(name)}" if name else "", f" in the last {clean(since)}" if since else ""
+    doubt = f": devdns explain {clean(name)} says whether it has a route" if name else ""
+    return f"nothing{of} has changed{when}{doubt}"
 
 
 def _cells(entry: Row) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ SAID = {
     "explain shop": (1, "it beat a claim from /", ""),
     "explain devdns.dev.test": (0, "devdns.dev.test is devdns itself", ""),
     "history api": (0, "api.dev.test/v2  live    127.0.0.1:9000  its file names it\n", ""),
-    "history nope": (0, "nothing has changed\n", ""),
+    "history nope": (0, "nothing of nope has changed: devdns explain nope says whether it has a route\n", ""),
     "history --since soon": (2, "", "'soon' is not a time"),
     "history ' '": (2, "", "name '' is empty"),
     "status": (1, "not well", ""),

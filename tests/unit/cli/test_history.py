@@ -37,6 +37,9 @@ def test_an_entry_is_one_row(entry, cells):
 
 def test_nothing_is_said_to_be_nothing():
     assert _lines([]) == ["nothing has changed"]
+    assert _lines([], since="10m") == ["nothing has changed in the last 10m"]
+    assert _lines([], "api") == ["nothing of api has changed: devdns explain api says whether it has a route"]
+    assert "\x1b" not in _lines([], "a\x1b[2Jpi", "\x1b[2J")[0]
 
 
 def test_foreign_words_do_not_steer_the_terminal():
