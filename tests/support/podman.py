@@ -31,38 +31,36 @@ PACKAGES = (
     "slirp4netns",
     "uidmap",
 )
-FILES = "/mnt/podman"  # not below /run, of which Podman without root shows its plugins another one
 USER = 20_000 + os.getpid() % 40_000  # who has no rights, and 65,536 more of its kind
 DOWN_WITHIN = 20.0
 #: What it reads and writes in fixed places is its own; once nobody holds the other end of `cat`, it ends with all it runs.
 INSIDE = f"""
 mount --make-rprivate /
+mount --bind "$UNPACKED" files  # not below /run, of which Podman without root shows its plugins another one
 mount -t tmpfs none /run
-mount -t tmpfs none /mnt
-mkdir -p {FILES} /run/user/{USER}
-mount --bind "$UNPACKED" {FILES}
+mkdir -p /run/user/{USER}
 chown {USER}:{USER} /run/user/{USER} home
 chmod 700 /run/user/{USER}
 cp -a /etc etc
-cp -a {FILES}/etc/containers etc/
+cp -a files/etc/containers etc/
 mount --bind etc /etc
 echo "dvt:x:{USER}:{USER}::$PWD/home:/bin/sh" >> /etc/passwd
 echo "dvt:x:{USER}:" >> /etc/group
 echo "dvt:200000:65536" | tee /etc/subuid > /etc/subgid
 mount -t tmpfs none /var/cache
-echo {FILES}/usr/lib/*-linux-gnu > /etc/ld.so.conf.d/podman.conf  # conmon starts it with an environment of its own
+echo "$PWD"/files/usr/lib/*-linux-gnu > /etc/ld.so.conf.d/podman.conf  # conmon starts it with an environment of its own
 ldconfig
 mount -t tmpfs none /var/lib
 mknod tun c 10 200
 chmod 666 tun
-mount --bind tun /dev/net/tun
+test ! -e /dev/net/tun || mount --bind tun /dev/net/tun
 echo up
 cat
 $PODMAN rm --all --force --time 0
 pkill -f -- "$PLACE" || true
 pkill -U {USER} || true
 """
-SETTINGS = f"""
+SETTINGS = """
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
@@ -70,12 +68,12 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 compat_api_enforce_docker_hub = false
-conmon_path = ["{FILES}/usr/bin/conmon"]
-helper_binaries_dir = ["{FILES}/usr/lib/podman"]
-network_cmd_path = "{FILES}/usr/bin/slirp4netns"
+conmon_path = ["{files}/usr/bin/conmon"]
+helper_binaries_dir = ["{files}/usr/lib/podman"]
+network_cmd_path = "{files}/usr/bin/slirp4netns"
 [network]
 network_backend = "cni"
-cni_plugin_dirs = ["{FILES}/usr/lib/cni"]
+cni_plugin_dirs = ["{files}/usr/lib/cni"]
 """
 
 
@@ -87,6 +85,7 @@ class Podman(Engine):
         self.rootless = rootless
         self.bridge = f"dvp{os.getpid()}"
         self.home = folder / "home"
+        self.files = folder / "files"
         self.socket = self.home / "podman.sock"
         self.url = f"unix://{self.socket}"
         nobody = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups") if rootless else ()
@@ -96,7 +95,7 @@ class Podman(Engine):
             f"CONTAINERS_CONF={folder / 'containers.conf'}",
             f"HOME={self.home}",
             f"XDG_RUNTIME_DIR=/run/user/{USER if rootless else 0}",
-            f"PATH={FILES}/usr/bin:{os.environ['PATH']}",
+            f"PATH={self.files}/usr/bin:{os.environ['PATH']}",
             "podman",
             f"--root={self.home / 'store'}",
             f"--runroot={self.home / 'run'}",
@@ -105,11 +104,12 @@ class Podman(Engine):
     def up(self) -> None:
         self.folder.chmod(0o711)
         self.home.mkdir(mode=0o711)
+        self.files.mkdir()
         networks = self.folder / "networks"
         networks.mkdir()
         (networks / "podman.conflist").write_text(json.dumps(network(self.bridge, self.subnet)))
         own = "" if self.rootless else f'network_config_dir = "{networks}"\n'
-        (self.folder / "containers.conf").write_text(SETTINGS + own)
+        (self.folder / "containers.conf").write_text(SETTINGS.format(files=self.files) + own)
         self._warden = subprocess.Popen(
             ["unshare", "--mount", "sh", "-ec", INSIDE],
             cwd=self.folder,
