@@ -34,7 +34,7 @@ class Line:
     connection would, until that has taken `brisk_time`. Dials, young and brisk connections together are at most `Limits.opening`.
     """
 
-    __slots__ = ("_brisk", "_context", "_dials", "_moved", "_tried", "_waiting", "_young", "target")
+    __slots__ = ("_brisk", "_context", "_dials", "_hurrying", "_moved", "_tried", "_waiting", "_young", "target")
 
     def __init__(self, context: Context, target: Target) -> None:
         self.target = target
@@ -43,6 +43,7 @@ class Line:
         self._dials: set[asyncio.Task[None]] = set()
         self._young: set[Upstream] = set()
         self._brisk: set[Upstream] = set()
+        self._hurrying: asyncio.TimerHandle | None = None
         self._tried = False  # whether the brisk have had their time since the line was last empty
         self._moved = 0.0
 
@@ -57,10 +58,17 @@ class Line:
     def join(self, exchange: Exchange) -> None:
         """`exchange` will be told `connected` or `dial_failed`, unless it leaves before."""
         if not self._waiting:
-            self._tried = False
-            self._brisk.clear()
+            self._begin()
         self._waiting[exchange] = self._context.loop.time()
         self._open()
+
+    def _begin(self) -> None:
+        """Nobody waited until now."""
+        self._tried = False
+        self._brisk.clear()
+        if self._hurrying is not None:
+            self._hurrying.cancel()
+            self._hurrying = None
 
     def leave(self, exchange: Exchange) -> None:
         """Its request is answered otherwise, or its client is gone."""
@@ -81,30 +89,38 @@ class Line:
             return False
         del self._waiting[exchange]
         self._moved = self._context.loop.time()
-        if used and upstream in self._young and not self._tried:
-            self._trust(upstream)
+        if used and upstream in self._young:
+            self._pass_on(upstream)
         exchange.connected(upstream)
         return True
 
-    def _trust(self, upstream: Upstream) -> None:
-        """It serves who is in line; should that take long, more are opened all the same."""
-        if not self._brisk:
-            self._context.loop.call_later(self._context.limits.brisk_time, self._hurry)
+    def _pass_on(self, upstream: Upstream) -> None:
+        """A young one serves who is in line; should that take long, more are opened all the same."""
+        if self._tried:
+            self.settle(upstream)
+            return
         self._young.remove(upstream)
         self._brisk.add(upstream)
+        if self._hurrying is None:
+            self._hurrying = self._context.loop.call_later(self._context.limits.brisk_time, self._hurry)
 
     def _hurry(self) -> None:
-        self._tried = True
+        self._hurrying, self._tried = None, True
         self._brisk.clear()
         self._open()
 
+    def _grow(self, upstream: Upstream) -> None:
+        """Its `settle_time` is over."""
+        if upstream in self._young:
+            self.settle(upstream)
+
     def settle(self, upstream: Upstream) -> None:
-        """The service has accepted this connection, or it is gone: another one may be opened."""
-        if upstream in self._young or (upstream in self._brisk and upstream.transport.is_closing()):
+        """The service has accepted this connection and is busy with it, or it is gone: another one may be opened."""
+        if upstream in self._young or upstream in self._brisk:
             self._young.discard(upstream)
             self._brisk.discard(upstream)
             self._open()
-            self._context.pool.tidy(self)
+        self._context.pool.tidy(self)
 
     def clear(self) -> list[Exchange]:
         """Sends everybody away, in order, and gives up what is being dialled: the target is another's now."""
@@ -146,7 +162,7 @@ class Line:
     def _admit(self, upstream: Upstream) -> None:
         if not upstream.shared:
             self._young.add(upstream)
-            self._context.loop.call_later(self._context.limits.settle_time, self.settle, upstream)
+            self._context.loop.call_later(self._context.limits.settle_time, self._grow, upstream)
         self._context.watches.recovered(self.target)
         if not self.give(upstream):
             if self.target.scheme == "tls":

@@ -159,9 +159,11 @@ class Pool:
         line = self.lines.get(upstream.target)
         if line is None:
             return False
-        given = line.give(upstream, used=True)
+        if line.give(upstream, used=True):
+            self.tidy(line)
+            return True
         line.settle(upstream)
-        return given
+        return False
 
     def add(self, upstream: Upstream) -> None:
         """Counts a new connection."""

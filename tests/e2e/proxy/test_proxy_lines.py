@@ -117,10 +117,35 @@ async def test_connections_that_come_free_at_once_serve_the_whole_line():
             for wire in wires + more:
                 assert (await wire.response())[1] == b"ok"
         assert service.connections == 2
+        assert not proxy.proxy.context.pool.lines
 
 
 async def test_who_waits_for_long_behind_them_gets_others():
     async with two_brisk(asyncio.Event().wait, 0.01) as (_, service, _):
+        await until(lambda: len(service.seen) == 7)
+        assert service.connections > 2
+
+
+async def test_one_that_is_busy_with_a_long_response_makes_room():
+    begun = OK.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked").replace(b"\r\n\r\nok", b"\r\n\r\n")
+    release = asyncio.Event()
+
+    async def conversation(self, wire):
+        self.seen.append((await wire.head()).split()[1])
+        await release.wait()
+        await wire.send(OK)
+        self.seen.append((await wire.head()).split()[1])
+        await wire.send(begun)
+        await asyncio.Event().wait()
+
+    limits = Limits(opening=2, settle_time=LONG, brisk_time=LONG)
+    async with (
+        backend(conversation) as service,
+        running(route("api", service.port), limits=limits) as proxy,
+        asking(proxy, 7),
+    ):
+        await until(lambda: len(service.seen) == 2)
+        release.set()
         await until(lambda: len(service.seen) == 7)
         assert service.connections > 2
 
