@@ -55,11 +55,12 @@ def surroundings(
         stack = held.enter_context(
             Stack(folder, "", *(SECURE if secure else ()), DOCKER_HOST=engine.url, DEVDNS_DOCKER_ENABLED="true")
         )
-        wait_until(lambda: _docker(stack) == "ok", what="a word of Docker")
+        wait_until(lambda: docker_state(stack) == "ok", what="a word of Docker")
         yield Surroundings(engine, stack, folder / "stamps", published=published, secure=secure)
 
 
-def _docker(stack: Stack) -> str:
+def docker_state(stack: Stack) -> str:
+    """What devdns says of its source Docker."""
     sources = json.loads(stack.run("status", "--json").stdout)["sources"]
     return next(each["state"] for each in sources if each["source"] == "docker")
 

@@ -2,7 +2,7 @@
 
 import pytest
 from support import change_scenes as changes
-from support.change_run import judged, play, surroundings
+from support.change_run import docker_state, judged, play, surroundings
 from support.containers import nonce, published
 from support.stack import open_folder
 from support.waiting import wait_until
@@ -38,7 +38,7 @@ def test_while_its_service_is_away_its_containers_are_served(podman, folder):
         api = podman.run("api-1", {"dev.route": "api"})
         wait_until(lambda: around.stack.serves("api.dev.test", f"{nonce(api)}\n".encode()), what="api")
         podman.daemon_stop()
-        wait_until(lambda: "docker" in around.stack.run("status").stdout, what="a word of it")
+        wait_until(lambda: docker_state(around.stack) != "ok", what="a word of its end")
         assert around.stack.get("api.dev.test") == (200, f"{nonce(api)}\n".encode())
         podman.daemon_start()
         web = podman.run("web-1", {"dev.route": "web"})
